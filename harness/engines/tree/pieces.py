@@ -1,0 +1,94 @@
+"""Texts joined from pieces that are tokenised once each.
+
+A text is cut before a space that stands between two visible characters; most tokenizers begin a new token there.
+Each distinct piece is encoded behind an anchor letter, which keeps the tokenizer from treating it as the beginning of
+a text. Nothing here is assumed to hold for a tokenizer: ``harness.engines.tree.tokens`` compares with the plain encoding.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Any
+
+Ids = list[int]
+
+CUT = re.compile(r" (?<=[\w!-~] )(?=[\w!-~])")
+"""The space before a piece; it belongs to the piece and is left out of its text."""
+
+_ANCHOR = "a"
+_MOST_PIECES = 2_000_000
+"""Cached pieces (some 400 MB) after which the cache starts anew."""
+
+
+class Pieces:
+    """Ids of the pieces of texts, without special tokens around a text."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        """Keep the tokenizer and find its tokens that swallow a space after them: no cut is safe there."""
+        self._tokenizer = tokenizer
+        self._anchor = encoded(tokenizer, [_ANCHOR], special=False)[0]
+        self._unknown = getattr(tokenizer, "unk_token_id", None)
+        self._greedy = _greedy_tokens(tokenizer)
+        self._first: dict[str, Ids | None] = {}
+        self._later: dict[str, Ids | None] = {}
+
+    def trim(self) -> None:
+        """Forget all pieces where there are too many."""
+        if len(self._first) + len(self._later) > _MOST_PIECES:
+            self._first.clear()
+            self._later.clear()
+
+    def learn(self, texts: Iterable[Sequence[str]], start: bool = True) -> None:
+        """Encode the pieces that are new, all at once.
+
+        Args:
+            texts: Pieces of each text, as ``CUT`` splits it.
+            start: Whether the first piece of each is the beginning of a text; else a space stands before it.
+        """
+        first: set[str] = set()
+        later: set[str] = set()
+        for pieces in texts:
+            (first if start else later).add(pieces[0])
+            later.update(pieces[1:])
+        self._add_first(sorted(first - self._first.keys()))
+        self._add_later(sorted(later - self._later.keys()))
+
+    def join(self, pieces: Sequence[str], start: bool = True) -> Ids | None:
+        """The ids of a text whose pieces are known, or None where a piece cannot be told from the outside."""
+        head = (self._first if start else self._later)[pieces[0]]
+        try:
+            return list(chain(head, chain.from_iterable(map(self._later.__getitem__, pieces[1:]))))  # type: ignore
+        except TypeError:  # one of them is None
+            return None
+
+    def _add_first(self, pieces: list[str]) -> None:
+        for piece, ids in zip(pieces, encoded(self._tokenizer, pieces, special=False), strict=True):
+            self._first[piece] = None if self._is_odd(piece, ids) else ids
+
+    def _add_later(self, pieces: list[str]) -> None:
+        length = len(self._anchor)
+        found = encoded(self._tokenizer, [f"{_ANCHOR} {piece}" for piece in pieces], special=False)
+        for piece, ids in zip(pieces, found, strict=True):
+            own = ids[length:]
+            self._later[piece] = None if ids[:length] != self._anchor or self._is_odd(piece, own) else own
+
+    def _is_odd(self, piece: str, ids: Ids) -> bool:
+        """Whether a piece may change its neighbours: unknown tokens fuse, some special tokens swallow spaces."""
+        unknown = self._unknown is not None and self._unknown in ids
+        return unknown or (self._greedy is not None and self._greedy.search(piece) is not None)
+
+
+def encoded(tokenizer: Any, texts: list[str], special: bool) -> list[Ids]:
+    """Ids of texts as ``tokenizer.encode(text, add_special_tokens=special)`` gives them, all at once."""
+    if not texts:
+        return []
+    return list(tokenizer(texts, add_special_tokens=special, return_attention_mask=False, verbose=False)["input_ids"])
+
+
+def _greedy_tokens(tokenizer: Any) -> re.Pattern[str] | None:
+    """Added tokens that swallow the space after them, or that hold one: they can reach over a cut."""
+    added = getattr(tokenizer, "added_tokens_decoder", {}).values()
+    texts = [token.content for token in added if token.rstrip or (" " in token.content[1:] and token.content.strip())]
+    return re.compile("|".join(map(re.escape, texts)), re.IGNORECASE) if texts else None
