@@ -1,0 +1,155 @@
+"""Attention of a pack over the stored path and itself: rectangles and squares merged by their log-sum-exps.
+
+On a CPU in plain attention each part is one call of torch's flash kernel, which returns the log-sum-exp that a merge
+needs. Where that kernel is not to be had (other devices, windows, soft caps) one masked attention over the stored path
+and the pack gives the same numbers.
+
+Source of the merge: the online softmax, Milakov and Gimelshein 2018, https://arxiv.org/abs/1805.02867.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from harness.engines.tree.forward import Rule
+from harness.engines.tree.pack import Pack, parts, visible
+
+_flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+
+Pair = tuple[torch.Tensor, torch.Tensor]
+
+
+class StoredPath:
+    """Keys and values of the open path, layer by layer, in place by position.
+
+    Attributes:
+        capacity: Positions that it can hold.
+        layers: Keys and values of each layer, (key heads, capacity, head size) each.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        """Hold nothing yet; a layer's memory is taken when it first comes."""
+        self.capacity = capacity
+        self.layers: list[Pair] = []
+
+    def read(self, layer: int, first: int, last: int) -> Pair:
+        """Keys and values of positions ``first:last``, as views."""
+        keys, values = self.layers[layer]
+        return keys[:, first:last], values[:, first:last]
+
+    def write(self, first: int, added: list[Pair]) -> None:
+        """Put new keys and values of all layers behind the first positions."""
+        for layer, pair in enumerate(added):
+            if layer == len(self.layers):
+                shapes = [(part.shape[0], self.capacity, part.shape[2]) for part in pair]
+                self.layers.append((pair[0].new_empty(shapes[0]), pair[1].new_empty(shapes[1])))
+            for buffer, part in zip(self.layers[layer], pair, strict=True):
+                buffer[:, first : first + part.shape[1]] = part
+
+
+class PackAttention:
+    """What the rows of one pack see; keeps what the next pack needs until ``commit``.
+
+    Attributes:
+        pack: The pack.
+        path: The stored path, read only until ``commit``.
+    """
+
+    def __init__(self, pack: Pack, path: StoredPath, device: torch.device) -> None:
+        """Plan the parts of a pack's attention."""
+        self.pack, self.path = pack, path
+        self._squares, self._rectangles = parts(pack)
+        self._add = torch.from_numpy(pack.add).to(device)
+        self._added: list[Pair] = []
+        self._masks: dict[Any, torch.Tensor] = {}
+
+    def attend(self, layer: int, queries: torch.Tensor, pair: Pair, rule: Rule) -> torch.Tensor:
+        """See ``RowAttention.attend``."""
+        if len(self._add):
+            self._added.append((pair[0].index_select(1, self._add), pair[1].index_select(1, self._add)))
+        queries = queries.unflatten(0, (pair[0].shape[0], -1))
+        window = rule.window if rule.window and rule.window <= int(self.pack.positions.max()) else None
+        plain = queries.device.type == "cpu" and not rule.softcap and not window
+        if plain and pair[0].shape[-1] == pair[1].shape[-1]:
+            return self._by_parts(layer, queries, pair, rule.scale)
+        return self._masked(layer, queries, pair, Rule(rule.scale, window, rule.softcap))
+
+    def commit(self) -> None:
+        """Store what the next pack needs; call it once the forward has succeeded."""
+        if self._added:
+            self.path.write(self.pack.kept, self._added)
+            self._added = []
+
+    def _by_parts(self, layer: int, queries: torch.Tensor, pair: Pair, scale: float) -> torch.Tensor:
+        rows, size = queries.shape[2:]
+        out = queries.new_empty(*queries.shape[:2], rows, size)
+        mass = torch.empty(queries.shape[:3], dtype=torch.float32)
+        for start, stop, _ in self._squares:
+            own = [_grouped(part[:, start:stop], queries) for part in pair]
+            mask = self._square_mask(start, queries)
+            part = _flash(queries[:, :, start:stop], *own, 0.0, mask is None, attn_mask=mask, scale=scale)
+            out[:, :, start:stop], mass[:, :, start:stop] = part
+        for start, stop, first, last, stored in self._rectangles:
+            seen = self.path.read(layer, first, last) if stored else [part[:, first:last] for part in pair]
+            seen = [_grouped(part, queries) for part in seen]
+            more, weight = _flash(queries[:, :, start:stop], *seen, 0.0, False, scale=scale)
+            _merge(out[:, :, start:stop], mass[:, :, start:stop], more, weight)
+        return out.flatten(0, 1).transpose(0, 1)
+
+    def _square_mask(self, start: int, like: torch.Tensor) -> torch.Tensor | None:
+        if start not in self._masks:
+            for square in self._squares:
+                if square.visible is not None:
+                    self._masks[square.start] = _additive(torch.from_numpy(square.visible), like)
+        return self._masks.get(start)
+
+    def _masked(self, layer: int, queries: torch.Tensor, pair: Pair, rule: Rule) -> torch.Tensor:
+        if self.pack.stored:
+            pair = tuple(
+                torch.cat(both, 1) for both in zip(self.path.read(layer, 0, self.pack.stored), pair, strict=True)
+            )
+        keys, values = (_grouped(part, queries) for part in pair)
+        mask = self._full_mask(rule.window, queries)
+        if rule.softcap:
+            scores = (queries @ keys.transpose(-1, -2)) * rule.scale
+            scores = torch.tanh(scores / rule.softcap) * rule.softcap + mask
+            out = torch.softmax(scores, -1, dtype=torch.float32).to(values.dtype) @ values
+        else:
+            out = F.scaled_dot_product_attention(queries, keys, values, attn_mask=mask, scale=rule.scale)
+        return out.flatten(0, 1).transpose(0, 1)
+
+    def _full_mask(self, window: int | None, like: torch.Tensor) -> torch.Tensor:
+        """What each row sees of the stored path and the pack, (rows, stored + rows)."""
+        if window not in self._masks:
+            pack = self.pack
+            positions = torch.from_numpy(pack.positions)
+            path = torch.arange(pack.stored)
+            branch = torch.empty(pack.rows, dtype=torch.int64)
+            lowest = pack.stored
+            for run in pack.runs:
+                lowest = min(lowest, run.depth)
+                branch[run.start : run.stop] = lowest
+            seen = torch.cat([path < branch[:, None], torch.from_numpy(visible(list(pack.runs)))], 1)
+            if window:
+                seen &= positions[:, None] - torch.cat([path, positions]) < window
+            self._masks[window] = _additive(seen, like)
+        return self._masks[window]
+
+
+def _grouped(part: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
+    """Keys or values (key heads, n, size) seen by each query head of their group, without a copy."""
+    return part.unsqueeze(1).expand(-1, queries.shape[1], -1, -1)
+
+
+def _additive(seen: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    mask = torch.zeros(seen.shape, dtype=like.dtype)
+    return mask.masked_fill_(~seen, float("-inf")).to(like.device)
+
+
+def _merge(out: torch.Tensor, mass: torch.Tensor, more: torch.Tensor, weight: torch.Tensor) -> None:
+    """Join two attentions of the same rows over different keys, in place, by their log-sum-exps."""
+    out.lerp_(more, torch.sigmoid(weight - mass).unsqueeze(-1).to(out.dtype))
+    mass.copy_(torch.logaddexp(mass, weight))

@@ -1,0 +1,123 @@
+"""The output head, for the rows whose scores are read: a log-sum-exp over tiles of the vocabulary.
+
+The logits of a tile stay in the cache of the processor; no row of the vocabulary's size is ever stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from harness.engines.tree.forward import unwrapped
+
+TILE = 2048
+"""Columns of the vocabulary per tile."""
+
+ROWS = 512
+"""Rows that go through the head together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """How a family makes logits of hidden states: ``softcap(scale * (h W^T + b))``.
+
+    Attributes:
+        module: The output layer.
+        weight: Its matrix, (vocabulary, hidden size); None where it is no plain linear layer and is called whole.
+        bias: Its bias, (vocabulary,), or None.
+        scale: Factor of the logits.
+        softcap: Logits are bounded to this by a tanh; None where they are not.
+    """
+
+    module: Any
+    weight: torch.Tensor | None
+    bias: torch.Tensor | None
+    scale: float
+    softcap: float | None
+
+    def tiles(self, hidden: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
+        """The logits of rows, (rows, columns) at a time, each with its first column."""
+        if self.weight is None:
+            yield 0, self._finished(self.module(hidden))
+            return
+        for first in range(0, len(self.weight), TILE):
+            logits = hidden @ self.weight[first : first + TILE].t()
+            if self.bias is not None:
+                logits += self.bias[first : first + TILE]
+            yield first, self._finished(logits)
+
+    def _finished(self, logits: torch.Tensor) -> torch.Tensor:
+        if self.scale != 1.0:
+            logits = logits * self.scale
+        return torch.tanh(logits / self.softcap) * self.softcap if self.softcap else logits
+
+
+def read_head(model: Any) -> Head:
+    """The output head of a causal language model, as its family uses it."""
+    inner = unwrapped(model)
+    module, config = inner.get_output_embeddings(), inner.config.get_text_config()
+    plain = type(module) is torch.nn.Linear
+    return Head(
+        module=module,
+        weight=module.weight.detach() if plain else None,
+        bias=module.bias.detach() if plain and module.bias is not None else None,
+        scale=_scale(config),
+        softcap=getattr(config, "final_logit_softcapping", None),
+    )
+
+
+def _scale(config: Any) -> float:
+    """Cohere multiplies by ``logit_scale``, Granite divides by ``logits_scaling``."""
+    multiplied, divided = getattr(config, "logit_scale", None), getattr(config, "logits_scaling", None)
+    return float(multiplied or 1.0) / float(divided or 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the head says of (row, token) pairs.
+
+    Attributes:
+        logprobs: (pairs,) log-probability of each token.
+        greedy: (pairs,) whether it is the most probable one; of equals, the first.
+    """
+
+    logprobs: torch.Tensor
+    greedy: torch.Tensor
+
+
+@torch.inference_mode()
+def score_rows(head: Head, hidden: torch.Tensor, rows: torch.Tensor, tokens: torch.Tensor, wide: Any = None) -> Scores:
+    """Log-probabilities of tokens after rows, and whether they are greedy.
+
+    Args:
+        head: The output head.
+        hidden: (rows, hidden size) final hidden states.
+        rows: (pairs,) row of each pair, int64.
+        tokens: (pairs,) its token, int64.
+        wide: Type of the log-sum-exp; float32 unless given.
+    """
+    wide = wide or torch.float32
+    order = torch.argsort(tokens)
+    sorted_tokens, sorted_rows = tokens[order].contiguous(), rows[order]
+    best = torch.full((len(hidden),), float("-inf"), dtype=wide, device=hidden.device)
+    first_best = torch.zeros(len(hidden), dtype=torch.int64, device=hidden.device)
+    mass = torch.zeros(len(hidden), dtype=wide, device=hidden.device)
+    found = torch.empty(len(tokens), dtype=wide, device=hidden.device)
+    for first, tile in head.tiles(hidden):
+        logits = tile.to(wide)
+        bounds = torch.tensor([first, first + tile.shape[1]], device=tokens.device)
+        low, high = torch.searchsorted(sorted_tokens, bounds).tolist()
+        found[low:high] = logits[sorted_rows[low:high], sorted_tokens[low:high] - first]
+        top, place = logits.max(dim=1)
+        first_best = torch.where(top > best, place + first, first_best)
+        higher = torch.maximum(best, top)
+        mass = mass * torch.exp(best - higher) + logits.sub_(higher.unsqueeze(1)).exp_().sum(1)
+        best = higher
+    total = best + torch.log(mass)
+    logprobs, greedy = torch.empty_like(found), torch.empty(len(tokens), dtype=torch.bool, device=hidden.device)
+    logprobs[order] = found - total[sorted_rows]
+    greedy[order] = first_best[sorted_rows] == sorted_tokens
+    return Scores(logprobs, greedy)
