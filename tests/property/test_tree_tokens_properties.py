@@ -12,7 +12,9 @@ from tokenizer_kinds import KINDS, Stock, tokenizer_of
 
 from harness.engines.tree.tokens import Encoder
 
-words = st.sampled_from(["the", "dog", "Answer:", "A", "42", "1,503", "don't", "[step]", "é", "東京", "<s>", "<|user|>"])
+words = st.sampled_from(
+    ["the", "dog", "Answer:", "A", "42", "1,503", "don't", "[step]", "é", "東京", "<s>", "<|user|>"]
+)
 gaps = st.sampled_from([" ", " ", " ", "  ", "\n", "\n\n", " \n", "\t", "", "\u00a0", "\u200b", "\u0301"])
 texts = st.lists(st.tuples(words, gaps), max_size=12).map(lambda parts: "".join(word + gap for word, gap in parts))
 letters = st.text(alphabet="ab .,'-_\n\té😀½", max_size=20)

@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from harness.engines.tree.pieces import CUT, Ids, Pieces, encoded
-from harness.errors import DataError
 
 _log = logging.getLogger(__name__)
 _SAMPLE = 16
@@ -72,19 +71,13 @@ class Encoder:
     def pairs(self, requests: Sequence[tuple[str, str]]) -> list[Pair]:
         """Ids of context and continuation of each request, as ``HFLM.loglikelihood`` makes them.
 
-        Requests of one context share one list of context ids: do not change it.
-
-        Raises:
-            DataError: A request has no token before its continuation, or none in it.
+        Requests of one context share one list of context ids: do not change it. A part that has no token is empty.
         """
         alone = [(continuation, False) for context, continuation in requests if not context]
         moved = [_spaces_moved(*request) for request in requests if request[0]]
         bare = iter(self._checked(alone, self._joined, self._plain))
         within = iter(self._checked(moved, self._joined_pairs, self._plain_pairs))
-        found = [next(within) if context else self._after_prefix(next(bare)) for context, _ in requests]
-        for request, pair in zip(requests, found, strict=True):
-            _refuse_empty(request, pair)
-        return found
+        return [next(within) if context else self._after_prefix(next(bare)) for context, _ in requests]
 
     def _checked(
         self,
@@ -147,12 +140,12 @@ class Encoder:
         found: list[Pair | None] = []
         for (context, continuation), tail, start in zip(pairs, tails, starts, strict=True):
             ids, last = contexts[context], self._pieces.join(cut[context][-1:], start)
-            end = self._pieces.join(tail, start)
-            alike = self._wanted(context)[1] == self._wanted(context + continuation)[1]
-            if ids is None or last is None or end is None or not alike:
+            end, special = self._pieces.join(tail, start), self._wanted(context)[1]
+            if ids is None or last is None or end is None or special != self._wanted(context + continuation)[1]:
                 found.append(None)
                 continue
-            found.append((ids, [*end, *self._after][len(last) + len(self._after) :]))
+            after = self._after if special else []
+            found.append((ids, [*end, *after][len(last) + len(after) :]))
         return found
 
     def _wrapped(self, ids: Ids | None, special: bool) -> Ids | None:
@@ -186,17 +179,3 @@ def _spaces_moved(context: str, continuation: str) -> tuple[str, str]:
     """A request whose context ends in no white space: it begins the continuation."""
     bare = context.rstrip()
     return bare, context[len(bare) :] + continuation
-
-
-def _refuse_empty(request: tuple[str, str], pair: Pair) -> None:
-    context, continuation = (repr(part if len(part) < 40 else f"...{part[-40:]}") for part in request)
-    if not pair[0]:
-        raise DataError(
-            f"Request ({context}, {continuation})", "has no token before its continuation",
-            "add add_bos_token=True to --model_args, or write a context",
-        )  # fmt: skip
-    if not pair[1]:
-        raise DataError(
-            f"Request ({context}, {continuation})", "has a continuation without a token of its own",
-            "write a continuation that does not merge into its context",
-        )  # fmt: skip
