@@ -2,7 +2,7 @@
 
 A text is cut before a space that stands between two visible characters; most tokenizers begin a new token there.
 Each distinct piece is encoded behind an anchor letter, which keeps the tokenizer from treating it as the beginning of
-a text. Nothing here is assumed to hold for a tokenizer: ``harness.engines.tree.tokens`` compares with the plain encoding.
+a text. Nothing here is assumed to hold for a tokenizer: ``tokens.py`` compares with the plain encoding.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Pieces:
     """Ids of the pieces of texts, without special tokens around a text."""
 
     def __init__(self, tokenizer: Any) -> None:
-        """Keep the tokenizer and find its tokens that swallow a space after them: no cut is safe there."""
+        """Keep the tokenizer and find its tokens beside which no cut is safe."""
         self._tokenizer = tokenizer
         self._anchor = encoded(tokenizer, [_ANCHOR], special=False)[0]
         self._unknown = getattr(tokenizer, "unk_token_id", None)
-        self._greedy = _greedy_tokens(tokenizer)
+        self._reaching = _reaching_tokens(tokenizer)
         self._first: dict[str, Ids | None] = {}
         self._later: dict[str, Ids | None] = {}
 
@@ -75,9 +75,9 @@ class Pieces:
             self._later[piece] = None if ids[:length] != self._anchor or self._is_odd(piece, own) else own
 
     def _is_odd(self, piece: str, ids: Ids) -> bool:
-        """Whether a piece may change its neighbours: unknown tokens fuse, some special tokens swallow spaces."""
+        """Whether a piece may change its neighbours: unknown tokens fuse, added tokens reach out."""
         unknown = self._unknown is not None and self._unknown in ids
-        return unknown or (self._greedy is not None and self._greedy.search(piece) is not None)
+        return unknown or (self._reaching is not None and self._reaching.search(piece) is not None)
 
 
 def encoded(tokenizer: Any, texts: list[str], special: bool) -> list[Ids]:
@@ -87,8 +87,12 @@ def encoded(tokenizer: Any, texts: list[str], special: bool) -> list[Ids]:
     return list(tokenizer(texts, add_special_tokens=special, return_attention_mask=False, verbose=False)["input_ids"])
 
 
-def _greedy_tokens(tokenizer: Any) -> re.Pattern[str] | None:
-    """Added tokens that swallow the space after them, or that hold one: they can reach over a cut."""
-    added = getattr(tokenizer, "added_tokens_decoder", {}).values()
-    texts = [token.content for token in added if token.rstrip or (" " in token.content[1:] and token.content.strip())]
-    return re.compile("|".join(map(re.escape, texts)), re.IGNORECASE) if texts else None
+def _reaching_tokens(tokenizer: Any) -> re.Pattern[str] | None:
+    """Added tokens that can reach over a cut: they swallow the space after them, hold one, or end a piece.
+
+    What follows an added token is a text of its own to some tokenizers, with a mark of its beginning.
+    """
+    added = [token for token in getattr(tokenizer, "added_tokens_decoder", {}).values() if token.content.strip()]
+    anywhere = [re.escape(token.content) for token in added if token.rstrip or " " in token.content[1:]]
+    at_end = [re.escape(token.content) + r"\Z" for token in added]
+    return re.compile("|".join(anywhere + at_end), re.IGNORECASE) if added else None
