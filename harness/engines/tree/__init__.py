@@ -6,6 +6,7 @@ made. The requests of a call become one prefix tree (``radix``), which is walked
 only the rows whose scores are asked go through the output head (``head``, ``loglikelihood``).
 """
 
+import lm_eval.models  # noqa: F401 - lm-eval fills its registry only while it is empty
 from lm_eval.api.registry import model_registry
 
 if "tree" not in model_registry:
