@@ -49,7 +49,7 @@ def stock_task_names() -> list[str]:
 
 
 def model_names() -> list[str]:
-    """Every model name of lm-eval's registry, sorted, from the source text of its table.
+    """Every model name of lm-eval's registry and our ``tree``, sorted, from the source text of lm-eval's table.
 
     Raises:
         MissingInputError: lm-eval is not installed, or of a version whose registry has another form.
@@ -59,7 +59,7 @@ def model_names() -> list[str]:
         names = [target.id for target in getattr(node, "targets", ()) if isinstance(target, ast.Name)]
         if isinstance(node, ast.Assign) and "MODEL_MAPPING" in names and isinstance(node.value, ast.Dict):
             keys = [key.value for key in node.value.keys if isinstance(key, ast.Constant)]
-            return sorted(map(str, keys))
+            return sorted([*map(str, keys), "tree"])
     raise MissingInputError("lm-eval's table of models", "is not where it was", "install the pinned version of lm-eval")
 
 

@@ -28,6 +28,7 @@ COMMANDS = {
     "leaderboard": ("leaderboard", "Build or check Markdown boards from run records."),
     "import": ("importing", "Make a run of results that lm-eval wrote."),
     "export": ("export", "Write a run in another format."),
+    "lm-eval": ("lm_eval", "Call lm-eval's own command line, with the fast model tree."),
     "verify": ("verify", "Recompute every hash of a run, or of a whole store."),
 }
 """Command name to its module beside this file and the line that ``harness --help`` shows without importing it."""

@@ -168,6 +168,8 @@ def model_class(name: str) -> Any:
         UsageError: lm-eval knows no such name; the message has the nearest ones.
     """
     import lm_eval.models  # noqa: F401 - fills the registry
+
+    import harness.engines.tree  # noqa: F401 - adds ours
     from lm_eval.api.registry import get_model, model_registry
 
     try:

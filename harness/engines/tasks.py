@@ -20,10 +20,10 @@ from typing import Any
 
 from harness.catalog import digest_of
 from harness.data import resolving
+from harness.engines.index import index_of
 from harness.errors import CardError, DataError, HarnessError, UsageError
 from harness.metrics.folds import FOLDS, Fold
 from harness.nouns import Counts, Task
-from harness.stock import stock_definitions, stock_folder
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
@@ -118,29 +118,13 @@ def quiet_lm_eval() -> Iterator[None]:
 
 def _stock_manager(names: Sequence[str], cards: Sequence[str]) -> Any:
     """An index that knows the stock names; the cards of ours are for the message on an unknown one."""
-    from lm_eval.tasks import TaskManager
-
-    root, wanted = stock_folder(), set(names)
-    places = {root / path.relative_to(root).parts[0] for path, name in stock_definitions() if name in wanted}
-    manager = TaskManager(include_path=[str(place) for place in sorted(places)], include_defaults=False)
-    if wanted <= set(manager.all_tasks) and all(_members_known(manager, name) for name in wanted):
-        return manager
-    manager = TaskManager()
+    manager = index_of(names)
     for name in names:
         if name not in manager.all_tasks:
             close = difflib.get_close_matches(name, {*cards, *manager.all_tasks}, n=3, cutoff=0.6)
             hint = f"did you mean {', '.join(close)}?" if close else "see harness ls tasks"
             raise UsageError(f"Task {name!r}", "is neither a card of ours nor a stock lm-eval task", hint)
     return manager
-
-
-def _members_known(manager: Any, name: str) -> bool:
-    """Whether every task that a group names is in the same partial index."""
-    members = (manager.task_index[name].cfg or {}).get("task")
-    if not isinstance(members, list):
-        return True
-    names = [member if isinstance(member, str) else member.get("task", member.get("group")) for member in members]
-    return all(member in manager.task_index and _members_known(manager, member) for member in names)
 
 
 def _load(manager: Any, task: Task) -> dict[str, Any]:
