@@ -26,7 +26,7 @@ _SHAPE = {
     "pad_token_id": 1,
 }  # fmt: skip
 _GROUPED = _SHAPE | {"num_key_value_heads": 2}
-_WORDS = "the harbour opened in spring and its ferries carried grain wool and letters to every town on the coast".split()
+_WORDS = ("the", "harbour", "opened", "in", "spring", "and", "its", "ferries", "carried", "grain", "letters", "coast")
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,8 @@ def questions(seed: int = 0, subjects: int = 3, each: int = 4) -> list[tuple[str
     rng = random.Random(seed)
     asked: list[tuple[str, str]] = []
     for subject in range(subjects):
-        preamble = "\n\n".join(f"Question: {sentence(rng, 9)}\nAnswer: {rng.choice('ABCD')}" for _ in range(2 + subject))
+        shots = [f"Question: {sentence(rng, 9)}\nAnswer: {rng.choice('ABCD')}" for _ in range(2 + subject)]
+        preamble = "\n\n".join(shots)
         for _ in range(each):
             question = f"{preamble}\n\nQuestion: {sentence(rng, 5)}\nAnswer:"
             asked += [(question, f" {letter}") for letter in "ABCD"]

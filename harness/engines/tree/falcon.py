@@ -32,7 +32,7 @@ def adapt(model: Any) -> None:
 
 
 def _interfaced(stock: Any) -> Any:
-    """A subclass of one of Falcon's attention classes that asks the interface for other implementations than stock's."""
+    """A subclass of one of Falcon's attention classes that asks the interface for what it does not do itself."""
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
     from transformers.models.falcon.modeling_falcon import apply_rotary_pos_emb
 
@@ -40,7 +40,8 @@ def _interfaced(stock: Any) -> Any:
         def forward(self, hidden_states: Any, *args: Any, **kwargs: Any) -> tuple[Any, Any]:
             name = self.config._attn_implementation
             if name in ("eager", "sdpa", "flash_attention_2"):
-                return tuple(super().forward(hidden_states, *args, **kwargs))  # type: ignore[return-value]
+                attended, weights = super().forward(hidden_states, *args, **kwargs)
+                return attended, weights
             query, key, value = _heads(self, hidden_states)
             query, key = apply_rotary_pos_emb(query, key, *kwargs["position_embeddings"])
             mixed, _ = ALL_ATTENTION_FUNCTIONS[name](
@@ -55,7 +56,8 @@ def _heads(attention: Any, hidden_states: Any) -> tuple[Any, Any, Any]:
     """Queries, keys and values, each of shape (rows, heads, tokens, head size); keys and values once per group."""
     fused = attention.query_key_value(hidden_states)
     if not attention.new_decoder_architecture:
-        return tuple(heads.transpose(1, 2) for heads in attention._split_heads(fused))  # type: ignore[return-value]
+        query, key, value = attention._split_heads(fused)
+        return query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
     groups = attention.num_kv_heads
     parts = fused.unflatten(-1, (groups, attention.num_heads // groups + 2, attention.head_dim))
     query = parts[..., :-2, :].flatten(2, 3)
