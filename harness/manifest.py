@@ -12,6 +12,8 @@ from typing import Any
 
 from harness.engines.environment import versions
 from harness.engines.job import Job
+from harness.engines.models import TREE
+from harness.engines.tree.tokens import encoder_of
 from harness.metrics.folds import Fold
 from harness.nouns import Status, Suite, SuiteScore, Task, TaskScore
 
@@ -23,7 +25,6 @@ def manifest_of(
     scores: Mapping[str, TaskScore],
     suites: Sequence[SuiteScore],
     verdict: tuple[Status, Sequence[str]],
-    started: float,
 ) -> dict[str, Any]:
     """The manifest of a finished run, without the file list that the store adds.
 
@@ -32,7 +33,6 @@ def manifest_of(
         scores: Task scores by task name.
         suites: Suite scores.
         verdict: Status and the reasons for it.
-        started: Unix time at which the command began.
     """
     request = job.request
     by_name = {suite.name: suite for suite in suites}
@@ -56,6 +56,7 @@ def manifest_of(
             "dtype": str(getattr(getattr(job.model.lm, "model", None), "dtype", "")),
             "context": job.model.max_length,
             "notes": list(job.model.notes),
+            **_sharing(job),
         },
         "prompting": asdict(request.prompting),
         "chat_template": job.checkpoint.digests.get("chat_template") if request.prompting.chat_template else None,
@@ -65,7 +66,21 @@ def manifest_of(
         "versions": versions(),
         "signature": signature(job),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "seconds": round(time.time() - started, 3),
+        "seconds": round(time.time() - job.started, 3),
+    }
+
+
+def _sharing(job: Job) -> dict[str, Any]:
+    """What the tree tells of itself; nothing of other models."""
+    lm = job.model.lm
+    if job.request.model.model != TREE:
+        return {}
+    return {
+        "max_memory": job.request.model.max_memory,
+        "peak_bytes": lm.peak_bytes,
+        "fallback": getattr(lm, "fallback", None),
+        "self_check": getattr(lm, "self_check", None),
+        "tokenising": encoder_of(lm).note,
     }
 
 

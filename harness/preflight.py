@@ -212,7 +212,10 @@ def _context(
 
 
 def _memory(name: str, request: RunRequest, model: LoadedModel, items: Mapping[str, Sequence[Item]]) -> Check:
-    need = memory(model, items, request.model.device)
+    try:
+        need = memory(model, items, request.model.device, request.model.max_memory)
+    except UnavailableError as error:
+        return _problem(name, "memory", error)
     parts = ", ".join(f"{part} {getattr(need, part) / _GIB:.2f}" for part in ("weights", "cache", "logits"))
     told = f"about {need.needed / _GIB:.2f} GiB ({parts}) of {need.free / _GIB:.2f} GiB free on {need.device}"
     if need.needed <= need.free:

@@ -15,11 +15,12 @@ from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 from harness.catalog import digest_of
+from harness.engines.batches import plan_batches
 from harness.engines.environment import environment, versions
 from harness.engines.estimate import estimate_seconds
 from harness.engines.items import Item
 from harness.engines.job import Job, RunRequest, prepare
-from harness.engines.score import plan_batches, score_batch
+from harness.engines.score import score_batch
 from harness.engines.tasks import quiet_lm_eval
 from harness.errors import InterruptedRunError
 from harness.manifest import manifest_of
@@ -54,9 +55,16 @@ def run(request: RunRequest, screen: Screen) -> Outcome:
     Raises:
         HarnessError: One of the tree in ``harness.errors``; what was computed stays in the journal.
     """
-    started = time.time()
-    job = prepare(request, screen.stage)
-    spec = _spec(job)
+    return run_job(prepare(request, screen.stage), screen)
+
+
+def run_job(job: Job, screen: Screen) -> Outcome:
+    """Score a prepared job, as ``run`` does.
+
+    For several checkpoints of one base: prepare each with the job before it, so that cards, data, prompts and tokens
+    are made once.
+    """
+    request, spec = job.request, _spec(job)
     if request.restart:
         with Journal.open(request.store, spec) as stale:
             stale.discard()
@@ -71,7 +79,7 @@ def run(request: RunRequest, screen: Screen) -> Outcome:
                 "The run", f"was interrupted after {done} of {total} items", "run the same command again to continue"
             ) from None
         screen.stage("writing the record")
-        outcome = _finish(job, journal, samples, started)
+        outcome = _finish(job, journal, samples)
         journal.discard()
     for note in job.model.notes:
         screen.note(note)
@@ -80,14 +88,14 @@ def run(request: RunRequest, screen: Screen) -> Outcome:
 
 def _spec(job: Job) -> dict[str, Any]:
     """Whatever shapes the records: equal specs share a journal, and only they."""
-    request = job.request
+    request, model = job.request, job.request.model
     return {
         "suites": {suite.name: suite.digest for suite in job.suites},
         "tasks": {task.task.name: [task.task.digest, task.task.num_fewshot] for task in job.built},
         "items": {name: digest_of([item.item for item in members]) for name, members in job.items.items()},
         "prompts": {name: digest_of([item.prompt_hash for item in members]) for name, members in job.items.items()},
         "checkpoint": asdict(job.checkpoint),
-        "model": [job.request.model.model, digest_of(dict(job.request.model.arguments)), job.model.batch],
+        "model": [model.model, digest_of(dict(model.arguments)), job.model.batch, model.max_memory, job.model.shares],
         "prompting": asdict(request.prompting),
         "gen_kwargs": dict(request.options.gen_kwargs or {}),
         "seeds": list(request.seeds),
@@ -129,7 +137,7 @@ def _score(job: Job, journal: Journal, samples: SampleLog | None, screen: Screen
             advance(task.task.name, sum(item.bytes for item in batch), len(batch))
 
 
-def _finish(job: Job, journal: Journal, samples: SampleLog | None, started: float) -> Outcome:
+def _finish(job: Job, journal: Journal, samples: SampleLog | None) -> Outcome:
     seconds: dict[str, float] = {}
     for note in journal.notes():
         seconds[note["task"]] = seconds.get(note["task"], 0.0) + note["seconds"]
@@ -142,7 +150,7 @@ def _finish(job: Job, journal: Journal, samples: SampleLog | None, started: floa
     reasons = broken_suite_limits(job.suites, counted, scores)
     suites = tuple(score for suite in job.suites if (score := suite_score(suite, tuple(scores.values()))))
     status = Status.FAILED if reasons else Status.COMPLETE
-    manifest = manifest_of(job, scores, suites, (status, reasons), started)
+    manifest = manifest_of(job, scores, suites, (status, reasons))
     files: dict[str, Any] = {"env.json": json.dumps(environment(), indent=2).encode()}
     if samples is not None:
         files |= samples.files()

@@ -50,7 +50,7 @@ Exit codes: 0 PASS, 1 FAIL, 2 INCONCLUSIVE, 64 and up: no verdict.""",
     help="Score this checkpoint now, until the verdict stands; needs no CANDIDATE.",
 )
 @click.option("--sequential", type=click.Choice(DESIGNS), help="Design of --run; default: the policy's.")
-@click.option("--model", "-M", default="hf", show_default=True, help="lm-eval model name of --run.")
+@click.option("--model", "-M", default="tree", show_default=True, help="lm-eval model name of --run.")
 @click.option("--batch_size", "-b", default="auto", show_default=True, help="Documents per batch of --run.")
 @click.option("--device", help="Torch device of --run.")
 @click.option("--mirror", type=_PATH, help="Local mirror of datasets for --run; or set HARNESS_MIRROR.")

@@ -57,11 +57,13 @@ _WHAT = (
                  help="YAML file with any of these options; the command line wins."),
     click.option("--suite", "-S", multiple=True, help="Suite; repeatable."),
     click.option("--tasks", "-t", multiple=True, help="Tasks, comma-separated: our cards or any lm-eval task."),
-    click.option("--model", "-M", default="hf", show_default=True, help="lm-eval model name."),
+    click.option("--model", "-M", default="tree", show_default=True,
+                 help="lm-eval model name; tree: local weights, shared prefixes once; hf: the same by stock."),
     click.option("--model_args", "-a", default="", help="key=value,... for the model; pretrained= defaults to nano."),
     click.option("--num_fewshot", "-f", type=click.IntRange(min=0), help="Overrides the cards' number of examples."),
     click.option("--batch_size", "-b", default="auto", show_default=True,
-                 help="Documents per batch; auto: as memory allows."),
+                 help="Documents per batch; auto: as many as suit the model and memory."),
+    click.option("--max_memory", help="Memory of the model tree beside weights, such as 4GiB; default: what is free."),
     click.option("--device", help="cpu, cuda, cuda:1, mps; default: CUDA where there is one."),
     click.option("--gen_kwargs", default="", help="key=value,... for generation, over the cards' own."),
     click.option("--limit", "-L", type=float,
@@ -112,6 +114,7 @@ def request_of(options: dict[str, Any], default_suites: tuple[str, ...] = ()) ->
             arguments=_with_embedded(options["model"], parse_arguments(options["model_args"])),
             batch_size=str(options["batch_size"]),
             device=options["device"],
+            max_memory=options["max_memory"],
         ),
         store=options.get("output_path", Path("runs")),
         prompting=Prompting(
@@ -138,7 +141,7 @@ def _limit(limit: float | None) -> float | None:
 def _with_embedded(model: str, arguments: dict[str, Any]) -> dict[str, Any]:
     from importlib.resources import files
 
-    if model in ("hf", "hf-auto", "huggingface") and "pretrained" not in arguments:
+    if model in ("tree", "hf", "hf-auto", "huggingface") and "pretrained" not in arguments:
         return {"pretrained": str(files("harness") / "assets" / "nano"), **arguments}
     return arguments
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from harness.engines.batches import new_bytes
 from harness.engines.items import Item
 from harness.engines.models import LoadedModel
 
@@ -13,18 +14,33 @@ _PROBE_TOKENS = 128
 _GENERATED = 48
 """Tokens that a generation is taken to have; most stop early."""
 
+_AT_ONCE = 8
+"""Generations of the tree that take the time of one."""
+
 
 def estimate_seconds(model: LoadedModel, items: Sequence[Item]) -> float | None:
     """Seconds that the items will take, or None where the model cannot be probed (an endpoint)."""
     call = getattr(model.lm, "_model_call", None)
     if call is None or model.tokenizer is None or not items:
         return None
-    long_pass, one_token = _forward_seconds(model, call, _PROBE_TOKENS), _forward_seconds(model, call, 1)
-    bytes_per_token = _bytes_per_token(model, items)
+    one_token = _forward_seconds(model, call, 1)
+    if model.shares:
+        call = _without_head(model)
+    per_token = _forward_seconds(model, call, _PROBE_TOKENS) / _PROBE_TOKENS
     requests = [instance for item in items for instance in item.instances]
-    tokens = sum(item.bytes for item in items) / bytes_per_token
     generations = sum(instance.request_type == "generate_until" for instance in requests)
-    return float(tokens * long_pass / _PROBE_TOKENS + len(requests) * one_token + generations * _GENERATED * one_token)
+    decoding = generations * _GENERATED * one_token
+    if model.shares:
+        tokens = new_bytes(sorted(text for item in items for text in item.texts)) / _bytes_per_token(model, items)
+        return float(tokens * per_token + decoding / _AT_ONCE)
+    tokens = sum(item.bytes for item in items) / _bytes_per_token(model, items)
+    return float(tokens * per_token + len(requests) * one_token + decoding)
+
+
+def _without_head(model: LoadedModel) -> Callable[[Any], Any]:
+    """A forward pass that projects nothing onto the vocabulary, as the tree does for most tokens."""
+    body = model.lm.model.base_model
+    return lambda batch: body(batch).last_hidden_state
 
 
 def _forward_seconds(model: LoadedModel, call: Any, tokens: int) -> float:
@@ -32,10 +48,11 @@ def _forward_seconds(model: LoadedModel, call: Any, tokens: int) -> float:
 
     batch = torch.ones((1, tokens), dtype=torch.long, device=model.lm.device)
     best = float("inf")
-    for _ in range(3):
-        started = time.perf_counter()
-        float(call(batch)[0, -1, 0])  # reading a number waits for the device
-        best = min(best, time.perf_counter() - started)
+    with torch.no_grad():
+        for _ in range(3):
+            started = time.perf_counter()
+            float(call(batch)[0, -1, 0])  # reading a number waits for the device
+            best = min(best, time.perf_counter() - started)
     return best
 
 

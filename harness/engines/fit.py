@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.engines.batches import plan_batches
 from harness.engines.items import Item
-from harness.engines.models import LoadedModel, ModelOptions, as_load_error, default_device, largest_batch
-from harness.engines.score import plan_batches
+from harness.engines.models import TREE, LoadedModel, ModelOptions, as_load_error, default_device, largest_batch
+from harness.engines.tree.support import unsupported
 
-_NOT_FOR_THE_OUTLINE = ("pretrained", "peft", "dtype", "revision", "trust_remote_code", "tokenizer", "backend")
+_NOT_FOR_THE_OUTLINE = (
+    "pretrained", "peft", "dtype", "revision", "trust_remote_code", "tokenizer", "backend", "max_memory",
+)  # fmt: skip
 _DEFAULT_OUTPUT = 256
 """Tokens that lm-eval lets a generation have where its card does not say."""
 
@@ -28,7 +31,7 @@ class Memory:
     Attributes:
         weights: Parameters in the type that they are loaded in.
         cache: Keys and values of the largest batch.
-        logits: Two float32 copies of the largest batch's logits.
+        logits: Two float32 copies of the largest batch's logits; of the tree, the rows of one forward pass.
         free: Free memory of the device.
         device: Its name.
     """
@@ -71,12 +74,15 @@ def outline(options: ModelOptions) -> LoadedModel:
             model = family.from_config(config, dtype=dtype, **_trust(loading))
         rest = {key: value for key, value in arguments.items() if key not in _NOT_FOR_THE_OUTLINE}
         lm = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=batch, **rest)
+        shares = options.model == TREE and unsupported(model, tokenizer, arguments) is None
     except Exception as error:  # transformers raises its own; the user must learn which checkpoint
         raise as_load_error(options, error) from error
-    return LoadedModel(lm=lm, batch=batch, planned=options.batch_size == "auto")
+    return LoadedModel(lm=lm, batch=batch, planned=options.batch_size == "auto", shares=shares)
 
 
-def memory(model: LoadedModel, items: Mapping[str, Sequence[Item]], device: str | None) -> Memory:
+def memory(
+    model: LoadedModel, items: Mapping[str, Sequence[Item]], device: str | None, max_memory: str | None = None
+) -> Memory:
     """Estimate the memory of a run.
 
     ``weights = parameters x bytes of their type``. Of the planned batches, each of ``B`` rows whose longest request has
@@ -85,29 +91,48 @@ def memory(model: LoadedModel, items: Mapping[str, Sequence[Item]], device: str 
     - ``cache = 2 x layers x key-value heads x head size x B x T x bytes of the type``
     - ``logits = 2 x B x T x vocabulary x 4``: the logits and their log-softmax in float32.
 
-    Activations and the allocator's reserve come on top; an estimate that does not fit will not fit.
+    The tree keeps one path of keys and values, of the longest request, and projects few rows onto the vocabulary; its
+    own plan (``tree/plan.py``) is what it will do. Activations and the allocator's reserve come on top; an estimate
+    that does not fit will not fit.
 
     Args:
         model: From ``outline``.
         items: Items per task name.
         device: Torch device, or None for CUDA where there is one.
+        max_memory: What the tree may take beside the weights.
+
+    Raises:
+        UnavailableError: The tree cannot do with the memory that there is.
     """
+    place = device or default_device()
+    cache, logits = _tree_memory(model, items, place, max_memory) if model.shares else _stock_memory(model, items)
+    parameters = model.lm.model.parameters()
+    weights = sum(values.numel() * values.dtype.itemsize for values in parameters)
+    return Memory(weights=weights, cache=cache, logits=logits, free=free_bytes(place), device=place)
+
+
+def _stock_memory(model: LoadedModel, items: Mapping[str, Sequence[Item]]) -> tuple[int, int]:
     config = model.lm.model.config.get_text_config()
-    parameters = list(model.lm.model.parameters())
-    size = parameters[0].dtype.itemsize
+    size = next(model.lm.model.parameters()).dtype.itemsize
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     batches = [batch for members in items.values() for batch in plan_batches(members, model)]
     largest = max(batches, key=lambda batch: len(batch) * batch[0].longest, default=[])
     tokens = len(largest) * max((_tokens(model, item) for item in largest), default=0)
-    place = device or default_device()
-    return Memory(
-        weights=sum(values.numel() * values.dtype.itemsize for values in parameters),
-        cache=2 * config.num_hidden_layers * heads * head * tokens * size,
-        logits=2 * tokens * config.vocab_size * 4,
-        free=free_bytes(place),
-        device=place,
-    )
+    return 2 * config.num_hidden_layers * heads * head * tokens * size, 2 * tokens * config.vocab_size * 4
+
+
+def _tree_memory(
+    model: LoadedModel, items: Mapping[str, Sequence[Item]], device: str, max_memory: str | None
+) -> tuple[int, int]:
+    import torch
+
+    from harness.engines.tree.plan import parse_bytes, plan_memory  # it asks this module what is free
+
+    longest = max((item for members in items.values() for item in members), key=lambda item: item.longest, default=None)
+    tokens = _tokens(model, longest) if longest is not None else 1
+    plan = plan_memory(model.lm.model, torch.device(device), tokens, parse_bytes(max_memory))
+    return plan.path_bytes, plan.rows * plan.row_bytes
 
 
 def free_bytes(device: str) -> int:

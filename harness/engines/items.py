@@ -9,15 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from harness.engines.models import LoadedModel
+from harness.engines.models import LoadedModel, is_local
 from harness.engines.tasks import BuiltTask
+from harness.engines.templates import compiled_templates
+from harness.engines.tree.tokens import encoder_of
 from harness.errors import CheckpointError, DataError, UsageError
+
+_AT_ONCE = 4096
+"""Requests whose tokens are held at once."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +68,19 @@ class Item:
         return hashlib.sha256(f"{self.doc_hash}:{self.target_hash}".encode()).hexdigest()
 
     @property
+    def texts(self) -> list[str]:
+        """The text of each request: prompt and choice."""
+        return ["".join(part for part in instance.args if isinstance(part, str)) for instance in self.instances]
+
+    @property
     def bytes(self) -> int:
         """UTF-8 length of all prompts and choices."""
-        return sum(len(part.encode()) for instance in self.instances for part in _texts(instance))
+        return sum(len(text.encode()) for text in self.texts)
 
     @property
     def longest(self) -> int:
         """UTF-8 length of the longest request."""
-        return max(sum(len(part.encode()) for part in _texts(instance)) for instance in self.instances)
+        return max(len(text.encode()) for text in self.texts)
 
 
 def sample_ids(task: str, n_docs: int, limit: float | None, seed: int) -> list[int]:
@@ -108,17 +118,17 @@ def build_items(built: BuiltTask, doc_ids: Sequence[int], model: LoadedModel, pr
     """
     wrapping = _wrapping(model, prompting)
     items = []
-    for doc_id in doc_ids:
-        doc = built.docs[doc_id]
-        try:
-            items.append(_item(built.lm_task, doc_id, doc, wrapping))
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError, AssertionError) as error:
-            raise DataError(
-                f"Task {built.task.name}, row {doc_id}", f"makes no prompt ({type(error).__name__}: {error})",
-                "check doc_to_text, doc_to_choice and doc_to_target of its card",
-            ) from error  # fmt: skip
-    if items:
-        _refuse_double_bos(model, items[0])
+    with compiled_templates():
+        for doc_id in doc_ids:
+            doc = built.docs[doc_id]
+            try:
+                items.append(_item(built.lm_task, doc_id, doc, wrapping))
+            except (KeyError, TypeError, ValueError, IndexError, AttributeError, AssertionError) as error:
+                raise DataError(
+                    f"Task {built.task.name}, row {doc_id}", f"makes no prompt ({type(error).__name__}: {error})",
+                    "check doc_to_text, doc_to_choice and doc_to_target of its card",
+                ) from error  # fmt: skip
+    refuse_double_bos(model, items)
     return items
 
 
@@ -170,22 +180,41 @@ def truncated(model: LoadedModel, items: Sequence[Item]) -> set[int]:
     context = model.max_length
     if context is None or model.tokenizer is None:
         return set()
-    return {item.doc_id for item in items if any(_too_long(model, instance, context) for instance in item.instances)}
+    long = [(item, instance) for item in items for instance in item.instances if _may_be_cut(model, instance, context)]
+    return {
+        item.doc_id
+        for start in range(0, len(long), _AT_ONCE)
+        for (item, instance), length in _lengths(model, long[start : start + _AT_ONCE])
+        if length > _room(model, instance, context)
+    }
 
 
-def _too_long(model: LoadedModel, instance: Any, context: int) -> bool:
+def _may_be_cut(model: LoadedModel, instance: Any, context: int) -> bool:
+    """Whether a request could be too long: a token covers at least one byte."""
     if instance.request_type == "loglikelihood_rolling":
         return False  # scored in windows, nothing is cut
-    room = context
+    size = sum(len(text.encode("utf-8", "surrogatepass")) for text in instance.args if isinstance(text, str))
+    return size + 2 > _room(model, instance, context)
+
+
+def _room(model: LoadedModel, instance: Any, context: int) -> int:
+    """Tokens that a request may have: its last one is not read, and what is generated needs its place."""
     if instance.request_type == "generate_until":
-        room -= int(instance.args[1].get("max_gen_toks", getattr(model.lm, "max_gen_toks", 256)))
-        texts = instance.args[:1]
-    else:
-        room += 1
-        texts = instance.args[:2]
-    text = "".join(texts)
-    # a token covers at least one byte, so text with fewer bytes than the room cannot be cut
-    return len(text.encode()) + 2 > room and len(model.lm.tok_encode(text)) > room
+        return context - int(instance.args[1].get("max_gen_toks", getattr(model.lm, "max_gen_toks", 256)))
+    return context + 1
+
+
+def _lengths(model: LoadedModel, asked: Sequence[tuple[Item, Any]]) -> Iterator[tuple[tuple[Item, Any], int]]:
+    """Requests with their tokens; prompts that several requests share are tokenised once where the model is local."""
+    texts = [tuple(part for part in instance.args if isinstance(part, str)) for _, instance in asked]
+    if not is_local(model.lm):
+        yield from ((one, len(model.lm.tok_encode("".join(parts)))) for one, parts in zip(asked, texts, strict=True))
+        return
+    encoder = encoder_of(model.lm)
+    for one, (before, after) in zip(
+        asked, encoder.pairs([(parts[0], "".join(parts[1:])) for parts in texts]), strict=True
+    ):
+        yield one, len(before) + len(after)
 
 
 def _chat_template(model: LoadedModel, prompting: Prompting) -> Any:
@@ -204,20 +233,21 @@ def _chat_template(model: LoadedModel, prompting: Prompting) -> Any:
     return model.lm.apply_chat_template
 
 
-def _refuse_double_bos(model: LoadedModel, item: Item) -> None:
+def refuse_double_bos(model: LoadedModel, items: Sequence[Item]) -> None:
+    """Refuse prompts that begin with two BOS tokens, by the first of them.
+
+    Raises:
+        CheckpointError: They do.
+    """
     bos = getattr(model.tokenizer, "bos_token_id", None)
-    if bos is None:
+    if bos is None or not items:
         return
-    first = model.lm.tok_encode(item.instances[0].args[0])[:2]
+    first = model.lm.tok_encode(items[0].instances[0].args[0])[:2]
     if list(first) == [bos, bos]:
         raise CheckpointError(
             "The prompt", "begins with two BOS tokens (template and tokenizer each add one)",
             "add add_bos_token=False to --model_args",
         )  # fmt: skip
-
-
-def _texts(instance: Any) -> list[str]:
-    return [part for part in instance.args if isinstance(part, str)]
 
 
 def _hash(text: Any) -> str:

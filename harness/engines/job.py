@@ -6,6 +6,7 @@ The order is fixed so that what can fail fails before anything is computed.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 from harness.catalog import Catalog, digest_of, load_catalog
 from harness.data import mirror_folder
 from harness.engines.checkpoint import identify
-from harness.engines.items import Item, Prompting, build_items, sample_ids, truncated
+from harness.engines.items import Item, Prompting, build_items, refuse_double_bos, sample_ids, truncated
 from harness.engines.models import LoadedModel, ModelOptions, load_model
 from harness.engines.tasks import BuiltTask, TaskOptions, build_tasks, quiet_lm_eval
 from harness.errors import FailedRunError, UsageError
@@ -65,6 +66,7 @@ class Job:
         built: Tasks with data, each once.
         items: Items per task name.
         cut: Row numbers per task name whose prompt exceeds the context.
+        started: Unix time at which its preparation began.
     """
 
     request: RunRequest
@@ -74,6 +76,7 @@ class Job:
     built: tuple[BuiltTask, ...]
     items: Mapping[str, list[Item]]
     cut: Mapping[str, set[int]]
+    started: float
 
 
 def resolve(request: RunRequest) -> tuple[Catalog, tuple[Suite, ...]]:
@@ -96,37 +99,62 @@ def resolve(request: RunRequest) -> tuple[Catalog, tuple[Suite, ...]]:
     return catalog, tuple(suites)
 
 
-def prepare(request: RunRequest, stage: Callable[[str], None]) -> Job:
+def prepare(request: RunRequest, stage: Callable[[str], None], earlier: Job | None = None) -> Job:
     """Resolve, load and check everything that a run needs.
 
     Args:
         request: What was asked.
         stage: Told what is being done.
+        earlier: A job of another checkpoint. Where it asks the same, its cards, data and prompts are used again; pieces
+            of text that its tokenizer has seen are known anyway to a checkpoint with an equal one.
 
     Raises:
         HarnessError: Names, cards, data, checkpoint or context do not allow the run.
     """
-    mirror = mirror_folder(request.mirror)
+    started, mirror = time.time(), mirror_folder(request.mirror)
     catalog, suites = resolve(request)
     stage("checking the checkpoint")
     checkpoint = identify(request.model.model, request.model.arguments)
-    stage("loading cards and data")
     wanted = {task.name: task for suite in suites for task in suite.tasks}
-    built = tuple(build_tasks(tuple(wanted.values()), catalog.folders, mirror, request.options))
+    if earlier is None or not _asks_alike(request, earlier.request):
+        stage("loading cards and data")
+        built, earlier = tuple(build_tasks(tuple(wanted.values()), catalog.folders, mirror, request.options)), None
+    else:
+        built = earlier.built
     seed_everything(request.seeds)
     stage("loading the model")
     with quiet_lm_eval():
         model = load_model(request.model)
-        stage("building prompts")
-        items = {task.task.name: _items(task, request, model) for task in built}
+        if earlier is not None and _wraps_alike(request, checkpoint, earlier.checkpoint):
+            items = earlier.items
+            for members in items.values():
+                refuse_double_bos(model, members)
+        else:
+            stage("building prompts")
+            items = {task.task.name: _items(task, request, model) for task in built}
     cut = {name: truncated(model, members) for name, members in items.items()}
-    job = Job(request, _expanded(suites, wanted, built), checkpoint, model, built, items, cut)
+    job = Job(request, _expanded(suites, wanted, built), checkpoint, model, built, items, cut, started)
     _refuse_small_context(job)
     return job
 
 
+def _asks_alike(request: RunRequest, other: RunRequest) -> bool:
+    """Whether two requests ask the same rows in the same way, of whatever checkpoint."""
+    aside = {name: getattr(other, name) for name in ("model", "store", "log_samples", "restart")}
+    return replace(request, **aside) == other
+
+
+def _wraps_alike(request: RunRequest, checkpoint: Checkpoint, other: Checkpoint) -> bool:
+    """Whether the prompts are the same text: without a chat template always, else where it is the same."""
+    if not request.prompting.chat_template:
+        return True
+    known = [(each.digests.get("tokenizer"), each.digests.get("chat_template")) for each in (checkpoint, other)]
+    return known[0] == known[1] and all(known[0])
+
+
 def _items(built: BuiltTask, request: RunRequest, model: LoadedModel) -> list[Item]:
     ids = sample_ids(built.task.name, len(built.docs), request.limit, request.seeds[0])
+    built.lm_task.set_fewshot_seed(seed=request.options.fewshot_seed)  # a task may be asked of several checkpoints
     return build_items(built, ids, model, request.prompting)
 
 

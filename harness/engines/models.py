@@ -16,7 +16,10 @@ from typing import Any
 
 from harness.errors import CheckpointError, HarnessError, MissingInputError, UnavailableError, UsageError
 
-HF_MODELS = ("hf", "hf-auto", "huggingface")
+TREE = "tree"
+HF_MODELS = (TREE, "hf", "hf-auto", "huggingface")
+"""Model names that stand for weights in transformers' form, scored in this process."""
+
 AUTO_BATCH = 64
 """Most documents per batch under ``auto``; lm-eval's own ceiling."""
 
@@ -33,12 +36,14 @@ class LoadedModel:
         lm: lm-eval's LM object.
         batch: Largest number of documents sent at once; halved where memory does not suffice.
         planned: Whether batches are also bounded by memory (``--batch_size auto``).
+        shares: Whether what requests share is computed once, so that batches are made of rows that share.
         notes: What the record should say about the loading.
     """
 
     lm: Any
     batch: int
     planned: bool = False
+    shares: bool = False
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -62,12 +67,14 @@ class ModelOptions:
         arguments: Parsed ``--model_args``.
         batch_size: A number, or ``auto``: as many as memory for the logits allows.
         device: Torch device, or None for CUDA where there is one.
+        max_memory: Bytes that the tree may take beside the weights, as text such as ``4GiB``; None for what is free.
     """
 
     model: str
     arguments: Mapping[str, Any]
     batch_size: str = "auto"
     device: str | None = None
+    max_memory: str | None = None
 
 
 def parse_arguments(text: str, flag: str = "--model_args") -> dict[str, Any]:
@@ -90,12 +97,11 @@ def load_model(options: ModelOptions) -> LoadedModel:
         UnavailableError: The backend is not installed, the device is absent or lacks memory, the endpoint is dead.
     """
     device = options.device or default_device()
-    batch = largest_batch(options.batch_size)
     _refuse_unusable(options, device)
     try:
         if options.model in HF_MODELS and options.arguments.get("peft"):
-            return _load_merged(options, device, batch)
-        return _load_plain(options, device, batch)
+            return _load_merged(options, device)
+        return _load_plain(options, device)
     except HarnessError:
         raise
     except (ImportError, ModuleNotFoundError) as error:
@@ -124,6 +130,13 @@ def free_memory() -> None:
         torch.cuda.empty_cache()
 
 
+def is_local(lm: Any) -> bool:
+    """Whether a model is a causal one of lm-eval's ``hf`` or ours, whose tokenising the harness can do itself."""
+    from lm_eval.models.huggingface import HFLM
+
+    return isinstance(lm, HFLM) and lm.backend == "causal"
+
+
 def default_device() -> str:
     """CUDA where there is one, else the CPU."""
     import torch
@@ -134,6 +147,11 @@ def default_device() -> str:
 def _refuse_unusable(options: ModelOptions, device: str) -> None:
     """Refuse a type or device that lm-eval would look up too late, or replace by the CPU without a word."""
     import torch
+
+    if options.max_memory is not None and options.model != TREE:
+        raise UsageError(
+            "--max_memory", f"says nothing to the model {options.model}", "leave it out, or use --model tree"
+        )
 
     dtype = options.arguments.get("dtype", "auto")
     if isinstance(dtype, str) and dtype != "auto" and not isinstance(getattr(torch, dtype, None), torch.dtype):
@@ -168,9 +186,9 @@ def model_class(name: str) -> Any:
         UsageError: lm-eval knows no such name; the message has the nearest ones.
     """
     import lm_eval.models  # noqa: F401 - fills the registry
+    from lm_eval.api.registry import get_model, model_registry
 
     import harness.engines.tree  # noqa: F401 - adds ours
-    from lm_eval.api.registry import get_model, model_registry
 
     try:
         return get_model(name)
@@ -180,18 +198,34 @@ def model_class(name: str) -> Any:
         raise UsageError(f"Model {name!r}", "is not known to lm-eval", hint) from error
 
 
-def _load_plain(options: ModelOptions, device: str, batch: int) -> LoadedModel:
-    extra = {"batch_size": batch, "device": device}
-    lm = model_class(options.model).create_from_arg_obj(dict(options.arguments), extra)
+def _load_plain(options: ModelOptions, device: str) -> LoadedModel:
+    lm = model_class(options.model).create_from_arg_obj(dict(options.arguments), {**_extra(options), "device": device})
     if getattr(lm, "world_size", 1) > 1:
         raise UsageError(f"Model {options.model}", "was launched on several ranks", "start one process per checkpoint")
     if options.model in HF_MODELS:
         _refuse_nan(lm.model, str(options.arguments.get("pretrained")))
-    return LoadedModel(lm=lm, batch=batch, planned=options.batch_size == "auto")
+    return _loaded(lm, options)
 
 
-def _load_merged(options: ModelOptions, device: str, batch: int) -> LoadedModel:
-    from lm_eval.models.huggingface import HFLM
+def _extra(options: ModelOptions) -> dict[str, Any]:
+    """What lm-eval's model classes get beside the user's arguments."""
+    extra: dict[str, Any] = {"batch_size": largest_batch(options.batch_size)}
+    if options.max_memory is not None:
+        extra["max_memory"] = options.max_memory
+    return extra
+
+
+def _loaded(lm: Any, options: ModelOptions, notes: Sequence[str] = ()) -> LoadedModel:
+    return LoadedModel(
+        lm=lm,
+        batch=largest_batch(options.batch_size),
+        planned=options.batch_size == "auto",
+        shares=options.model == TREE and getattr(lm, "fallback", None) is None,
+        notes=list(notes),
+    )
+
+
+def _load_merged(options: ModelOptions, device: str) -> LoadedModel:
     from peft import PeftConfig, PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -224,9 +258,9 @@ def _load_merged(options: ModelOptions, device: str, batch: int) -> LoadedModel:
             f"Adapter {adapter_name}", f"gives other logits once merged (relative difference {difference:.2g})",
             "score the checkpoint that its trainer merged",
         )  # fmt: skip
-    lm = HFLM(pretrained=merged, tokenizer=tokenizer, batch_size=batch, **arguments)
+    lm = model_class(options.model)(pretrained=merged, tokenizer=tokenizer, **_extra(options), **arguments)
     note = f"adapter merged in memory; largest relative logit difference to unmerged {difference:.2g}"
-    return LoadedModel(lm=lm, batch=batch, planned=options.batch_size == "auto", notes=[note])
+    return _loaded(lm, options, [note])
 
 
 def refuse_foreign(base: str, adapter: str, trained_on: str | None) -> None:

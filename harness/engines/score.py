@@ -1,7 +1,6 @@
 """From items to records: ask the model batch by batch, count each answer, survive what can be survived.
 
-A batch is a fixed set of rows, ordered by length before the first is asked, so that a resumed run forms the very same
-batches and ends in the very same records.
+A batch is a fixed set of rows (``batches.py``), so that a resumed run ends in the very same records.
 """
 
 from __future__ import annotations
@@ -18,12 +17,6 @@ from harness.engines.tasks import BuiltTask, counts_of
 from harness.errors import UnavailableError
 from harness.nouns import Counts, Record
 
-LOGITS_BYTES = 1 << 30
-"""Memory that the logits of one batch may take under ``auto``."""
-
-_BYTES_PER_TOKEN = 3
-"""A cautious guess: English has about four bytes per token, other text fewer."""
-
 
 @dataclass(frozen=True)
 class Batch:
@@ -31,29 +24,6 @@ class Batch:
 
     records: list[Record]
     samples: list[dict[str, Any]]
-
-
-def plan_batches(items: Sequence[Item], model: LoadedModel) -> list[list[Item]]:
-    """Items in fixed batches, longest first: memory runs out at once or never, and padding stays small.
-
-    Under ``auto`` a batch is also bounded by the memory of its logits, from the length of its longest prompt.
-    """
-    ordered = sorted(items, key=lambda item: (-item.longest, item.doc_id))
-    batches: list[list[Item]] = []
-    while ordered:
-        size = min(model.batch, _affordable(model, ordered[0])) if model.planned else model.batch
-        batches.append(ordered[:size])
-        ordered = ordered[size:]
-    return batches
-
-
-def _affordable(model: LoadedModel, longest: Item) -> int:
-    """Prompts of this length whose logits fit ``LOGITS_BYTES``; two float32 copies of them live at once."""
-    vocabulary = getattr(getattr(getattr(model.lm, "model", None), "config", None), "vocab_size", None)
-    if vocabulary is None:
-        return model.batch
-    tokens = min(longest.longest / _BYTES_PER_TOKEN, model.max_length or math.inf)
-    return max(1, int(LOGITS_BYTES / (8 * vocabulary * max(tokens, 1))))
 
 
 def score_batch(built: BuiltTask, model: LoadedModel, batch: Sequence[Item], cut: set[int]) -> Batch:
@@ -87,7 +57,7 @@ def score_batch(built: BuiltTask, model: LoadedModel, batch: Sequence[Item], cut
 
 
 def _answer(model: LoadedModel, batch: Sequence[Item]) -> None:
-    if hasattr(model.lm, "batch_size_per_gpu"):
+    if hasattr(model.lm, "batch_size_per_gpu") and not model.shares:
         model.lm.batch_size_per_gpu = len(batch)
     for kind, requests in requests_of(batch).items():
         for instance in requests:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.engines.batches import plan_batches
 from harness.engines.items import Item
 from harness.engines.job import Job
-from harness.engines.score import plan_batches, score_batch
+from harness.engines.score import score_batch
 from harness.engines.tasks import quiet_lm_eval
 from harness.nouns import Record
 

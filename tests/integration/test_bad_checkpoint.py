@@ -166,10 +166,10 @@ def test_the_memory_estimate_is_its_formula(checkpoint: Path) -> None:
     from safetensors.torch import load_file
 
     from harness.catalog import load_catalog
+    from harness.engines.batches import plan_batches
     from harness.engines.fit import memory, outline
     from harness.engines.items import Prompting, build_items
     from harness.engines.models import ModelOptions
-    from harness.engines.score import plan_batches
     from harness.engines.tasks import TaskOptions, build_tasks
 
     catalog = load_catalog()
@@ -211,7 +211,7 @@ def test_memory_that_runs_out_halves_the_batch(
     capsys: pytest.CaptureFixture[str], checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run goes on with smaller batches, says so, and ends in the records of a run that had the memory."""
-    chosen = ["run", *TASK, *model_args(checkpoint), "-b", "8"]
+    chosen = ["run", *TASK, *model_args(checkpoint), "-M", "hf", "-b", "8"]
     _, plenty, _ = told(capsys, *chosen, "-o", str(tmp_path / "plenty"))
     out_of_memory_above(monkeypatch, 3)
     code, scarce, err = told(capsys, *chosen, "-o", str(tmp_path / "scarce"))
@@ -225,7 +225,7 @@ def test_memory_for_not_even_one_item_is_unavailable(
 ) -> None:
     """Where a single item does not fit, the task is named with what needs less memory."""
     out_of_memory_above(monkeypatch, 0)
-    chosen = ["run", *TASK, *model_args(checkpoint), "-o", str(tmp_path)]
+    chosen = ["run", *TASK, *model_args(checkpoint), "-M", "hf", "-o", str(tmp_path)]
     refused(69, chosen, "Task quick_topic", "one item at a time", "dtype=bfloat16")
 
 
