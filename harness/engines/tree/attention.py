@@ -9,13 +9,15 @@ Source of the merge: the online softmax, Milakov and Gimelshein 2018, https://ar
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 
 from harness.engines.tree.forward import Rule
-from harness.engines.tree.pack import Pack, parts, visible
+from harness.engines.tree.pack import Pack
+from harness.engines.tree.parts import Square, parts_of, visible
 
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 
@@ -61,10 +63,10 @@ class PackAttention:
     def __init__(self, pack: Pack, path: StoredPath, device: torch.device) -> None:
         """Plan the parts of a pack's attention."""
         self.pack, self.path = pack, path
-        self._squares, self._rectangles = parts(pack)
+        self._parts = parts_of(pack.runs)
         self._add = torch.from_numpy(pack.add).to(device)
         self._added: list[Pair] = []
-        self._masks: dict[Any, torch.Tensor] = {}
+        self._masks: dict[int | None, torch.Tensor] = {}
 
     def attend(self, layer: int, queries: torch.Tensor, pair: Pair, rule: Rule) -> torch.Tensor:
         """See ``RowAttention.attend``."""
@@ -87,24 +89,40 @@ class PackAttention:
         rows, size = queries.shape[2:]
         out = queries.new_empty(*queries.shape[:2], rows, size)
         mass = torch.empty(queries.shape[:3], dtype=torch.float32)
-        for start, stop, _ in self._squares:
-            own = [_grouped(part[:, start:stop], queries) for part in pair]
-            mask = self._square_mask(start, queries)
-            part = _flash(queries[:, :, start:stop], *own, 0.0, mask is None, attn_mask=mask, scale=scale)
+        for square in self._parts.squares:
+            start, stop = square.start, square.stop
+            keys, values = (_grouped(part, queries) for part in self._seen(layer, square, pair))
+            mask = self._square_mask(square, queries)
+            part = _flash(queries[:, :, start:stop], keys, values, 0.0, mask is None, attn_mask=mask, scale=scale)
             out[:, :, start:stop], mass[:, :, start:stop] = part
-        for start, stop, first, last, stored in self._rectangles:
-            seen = self.path.read(layer, first, last) if stored else [part[:, first:last] for part in pair]
-            seen = [_grouped(part, queries) for part in seen]
-            more, weight = _flash(queries[:, :, start:stop], *seen, 0.0, False, scale=scale)
+        for start, stop, first, last, stored in self._parts.rectangles:
+            seen = self.path.read(layer, first, last) if stored else (part[:, first:last] for part in pair)
+            keys, values = (_grouped(part, queries) for part in seen)
+            more, weight = _flash(queries[:, :, start:stop], keys, values, 0.0, False, scale=scale)
             _merge(out[:, :, start:stop], mass[:, :, start:stop], more, weight)
         return out.flatten(0, 1).transpose(0, 1)
 
-    def _square_mask(self, start: int, like: torch.Tensor) -> torch.Tensor | None:
-        if start not in self._masks:
-            for square in self._squares:
-                if square.visible is not None:
-                    self._masks[square.start] = _additive(torch.from_numpy(square.visible), like)
-        return self._masks.get(start)
+    def _seen(self, layer: int, square: Square, pair: Pair) -> Iterator[torch.Tensor]:
+        """Keys and values of a square and of what stands before it."""
+        ranges = [*square.before, (square.start, square.stop)]
+        first, last = square.stored
+        stored = self.path.read(layer, first, last) if first < last else (None, None)
+        for old, part in zip(stored, pair, strict=True):
+            pieces = [part[:, start:stop] for start, stop in ranges]
+            pieces = pieces if old is None else [old, *pieces]
+            yield pieces[0] if len(pieces) == 1 else torch.cat(pieces, 1)
+
+    def _square_mask(self, square: Square, like: torch.Tensor) -> torch.Tensor | None:
+        """What the rows of a square see of its keys, (rows, keys); None where that is causal."""
+        if square.start not in self._masks:
+            before = square.stored[1] - square.stored[0] + sum(stop - start for start, stop in square.before)
+            rows = square.stop - square.start
+            if square.visible is None and not before:
+                return None
+            own = np.tri(rows, dtype=bool) if square.visible is None else square.visible
+            seen = np.concatenate([np.ones((rows, before), dtype=bool), own], 1)
+            self._masks[square.start] = _additive(torch.from_numpy(seen), like)
+        return self._masks[square.start]
 
     def _masked(self, layer: int, queries: torch.Tensor, pair: Pair, rule: Rule) -> torch.Tensor:
         if self.pack.stored:
@@ -132,7 +150,7 @@ class PackAttention:
             for run in pack.runs:
                 lowest = min(lowest, run.depth)
                 branch[run.start : run.stop] = lowest
-            seen = torch.cat([path < branch[:, None], torch.from_numpy(visible(list(pack.runs)))], 1)
+            seen = torch.cat([path < branch[:, None], torch.from_numpy(visible(pack.runs))], 1)
             if window:
                 seen &= positions[:, None] - torch.cat([path, positions]) < window
             self._masks[window] = _additive(seen, like)
