@@ -18,7 +18,8 @@ def index_of(names: Sequence[str], include: Sequence[str] = (), metadata: Any = 
         metadata: What lm-eval attaches to every card.
 
     Returns:
-        One over the folders that define the names, where these hold every member of a group; else the full one.
+        One over the folders that define the names, where these hold every member of a group; else the full one. A name
+        that no card defines is in neither.
     """
     from lm_eval.tasks import TaskManager
 
@@ -28,9 +29,7 @@ def index_of(names: Sequence[str], include: Sequence[str] = (), metadata: Any = 
     places = {root / path.relative_to(root).parts[0] for path, name in defined if name in wanted}
     folders = [*map(str, sorted(places)), *include]
     manager = TaskManager(include_path=folders, include_defaults=False, metadata=metadata)
-    if all(fnmatch.filter(manager.all_tasks, name) for name in names) and all(
-        name in manager.all_tasks and _members_known(manager, name) for name in wanted
-    ):
+    if all(name in manager.all_tasks and _members_known(manager, name) for name in wanted):
         return manager
     return TaskManager(include_path=list(include) or None, metadata=metadata)
 

@@ -24,6 +24,7 @@ from harness.engines.index import index_of
 from harness.errors import CardError, DataError, HarnessError, UsageError
 from harness.metrics.folds import FOLDS, Fold
 from harness.nouns import Counts, Task
+from harness.stock import stock_task_names
 
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
@@ -121,7 +122,7 @@ def _stock_manager(names: Sequence[str], cards: Sequence[str]) -> Any:
     manager = index_of(names)
     for name in names:
         if name not in manager.all_tasks:
-            close = difflib.get_close_matches(name, {*cards, *manager.all_tasks}, n=3, cutoff=0.6)
+            close = difflib.get_close_matches(name, {*cards, *stock_task_names()}, n=3, cutoff=0.6)
             hint = f"did you mean {', '.join(close)}?" if close else "see harness ls tasks"
             raise UsageError(f"Task {name!r}", "is neither a card of ours nor a stock lm-eval task", hint)
     return manager
