@@ -13,6 +13,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from harness.engines.tree.pieces import CUT, Ids, Pieces, encoded
 
@@ -31,6 +32,7 @@ W = TypeVar("W")
 F = TypeVar("F")
 
 _SHARED: dict[str, Encoder] = {}
+_OF_MODEL: WeakKeyDictionary[Any, tuple[tuple[Any, ...], Encoder]] = WeakKeyDictionary()
 
 
 class Encoder:
@@ -154,6 +156,14 @@ class Encoder:
 
 def encoder_of(lm: Any) -> Encoder:
     """The encoder of an lm-eval ``HFLM``; models with equal tokenizers get one and the same."""
+    rules = (id(lm.tokenizer), lm.add_bos_token, lm.prefix_token_id)
+    known = _OF_MODEL.get(lm)
+    if known is None or known[0] != rules:
+        known = _OF_MODEL[lm] = rules, _shared_encoder(lm)
+    return known[1]
+
+
+def _shared_encoder(lm: Any) -> Encoder:
     tokenizer = lm.tokenizer
     backend = getattr(tokenizer, "backend_tokenizer", None)
     text = backend.to_str() if backend is not None else str(id(tokenizer))  # kept alive by its encoder
