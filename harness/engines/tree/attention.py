@@ -66,13 +66,15 @@ class PackAttention:
         self._parts = parts_of(pack.runs)
         self._add = torch.from_numpy(pack.add).to(device)
         self._added: list[Pair] = []
-        self._masks: dict[int | None, torch.Tensor] = {}
+        self._square_masks: dict[int, torch.Tensor] = {}
+        self._full_masks: dict[int | None, torch.Tensor] = {}
 
     def attend(self, layer: int, queries: torch.Tensor, pair: Pair, rule: Rule) -> torch.Tensor:
         """See ``RowAttention.attend``."""
         if len(self._add):
             self._added.append((pair[0].index_select(1, self._add), pair[1].index_select(1, self._add)))
-        queries = queries.unflatten(0, (pair[0].shape[0], -1))
+        heads = pair[0].shape[0]
+        queries = queries.reshape(heads, -1, *queries.shape[1:])
         window = rule.window if rule.window and rule.window <= int(self.pack.positions.max()) else None
         plain = queries.device.type == "cpu" and not rule.softcap and not window
         if plain and pair[0].shape[-1] == pair[1].shape[-1]:
@@ -86,8 +88,9 @@ class PackAttention:
             self._added = []
 
     def _by_parts(self, layer: int, queries: torch.Tensor, pair: Pair, scale: float) -> torch.Tensor:
-        rows, size = queries.shape[2:]
-        out = queries.new_empty(*queries.shape[:2], rows, size)
+        heads, groups, rows, size = queries.shape
+        result = queries.new_empty(rows, heads, groups, size)
+        out = result.permute(1, 2, 0, 3)
         mass = torch.empty(queries.shape[:3], dtype=torch.float32)
         for square in self._parts.squares:
             start, stop = square.start, square.stop
@@ -100,7 +103,7 @@ class PackAttention:
             keys, values = (_grouped(part, queries) for part in seen)
             more, weight = _flash(queries[:, :, start:stop], keys, values, 0.0, False, scale=scale)
             _merge(out[:, :, start:stop], mass[:, :, start:stop], more, weight)
-        return out.flatten(0, 1).transpose(0, 1)
+        return result.flatten(1, 2)
 
     def _seen(self, layer: int, square: Square, pair: Pair) -> Iterator[torch.Tensor]:
         """Keys and values of a square and of what stands before it."""
@@ -114,21 +117,20 @@ class PackAttention:
 
     def _square_mask(self, square: Square, like: torch.Tensor) -> torch.Tensor | None:
         """What the rows of a square see of its keys, (rows, keys); None where that is causal."""
-        if square.start not in self._masks:
+        if square.start not in self._square_masks:
             before = square.stored[1] - square.stored[0] + sum(stop - start for start, stop in square.before)
             rows = square.stop - square.start
             if square.visible is None and not before:
                 return None
             own = np.tri(rows, dtype=bool) if square.visible is None else square.visible
             seen = np.concatenate([np.ones((rows, before), dtype=bool), own], 1)
-            self._masks[square.start] = _additive(torch.from_numpy(seen), like)
-        return self._masks[square.start]
+            self._square_masks[square.start] = _additive(torch.from_numpy(seen), like)
+        return self._square_masks[square.start]
 
     def _masked(self, layer: int, queries: torch.Tensor, pair: Pair, rule: Rule) -> torch.Tensor:
         if self.pack.stored:
-            pair = tuple(
-                torch.cat(both, 1) for both in zip(self.path.read(layer, 0, self.pack.stored), pair, strict=True)
-            )
+            before = self.path.read(layer, 0, self.pack.stored)
+            pair = torch.cat([before[0], pair[0]], 1), torch.cat([before[1], pair[1]], 1)
         keys, values = (_grouped(part, queries) for part in pair)
         mask = self._full_mask(rule.window, queries)
         if rule.softcap:
@@ -141,7 +143,7 @@ class PackAttention:
 
     def _full_mask(self, window: int | None, like: torch.Tensor) -> torch.Tensor:
         """What each row sees of the stored path and the pack, (rows, stored + rows)."""
-        if window not in self._masks:
+        if window not in self._full_masks:
             pack = self.pack
             positions = torch.from_numpy(pack.positions)
             path = torch.arange(pack.stored)
@@ -153,8 +155,8 @@ class PackAttention:
             seen = torch.cat([path < branch[:, None], torch.from_numpy(visible(pack.runs))], 1)
             if window:
                 seen &= positions[:, None] - torch.cat([path, positions]) < window
-            self._masks[window] = _additive(seen, like)
-        return self._masks[window]
+            self._full_masks[window] = _additive(seen, like)
+        return self._full_masks[window]
 
 
 def _grouped(part: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:

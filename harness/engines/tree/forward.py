@@ -1,7 +1,7 @@
 """Rows of token ids through a causal model's trunk, with an attention that the caller brings.
 
 transformers lets a function stand in for its attention (``AttentionInterface``). Ours hands queries, keys and values
-over to the attention of the current call, which knows what each row sees and where earlier keys and values are kept. The
+to the attention of the current call, which knows what each row sees and where earlier keys and values are kept. The
 caches and masks of transformers play no part.
 """
 
@@ -114,7 +114,7 @@ def forward_rows(model: Any, ids: torch.Tensor, positions: torch.Tensor, attenti
     token = _running.set(_Call(attention))
     try:
         trunk = unwrapped(model).get_decoder()
-        out = trunk(input_ids=ids[None], position_ids=positions[None], use_cache=False)
-        return out.last_hidden_state[0]
+        hidden: torch.Tensor = trunk(input_ids=ids[None], position_ids=positions[None], use_cache=False)[0]
+        return hidden[0]
     finally:
         _running.reset(token)

@@ -38,6 +38,10 @@ class Head:
     scale: float
     softcap: float | None
 
+    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
+        """All logits of rows, (rows, vocabulary), in float32."""
+        return self._finished(self.module(hidden)).float()
+
     def tiles(self, hidden: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
         """The logits of rows, (rows, columns) at a time, each with its first column."""
         if self.weight is None:
@@ -89,7 +93,9 @@ class Scores:
 
 
 @torch.inference_mode()
-def score_rows(head: Head, hidden: torch.Tensor, rows: torch.Tensor, tokens: torch.Tensor, wide: Any = None) -> Scores:
+def score_rows(
+    head: Head, hidden: torch.Tensor, rows: torch.Tensor, tokens: torch.Tensor, wide: torch.dtype = torch.float32
+) -> Scores:
     """Log-probabilities of tokens after rows, and whether they are greedy.
 
     Args:
@@ -97,9 +103,8 @@ def score_rows(head: Head, hidden: torch.Tensor, rows: torch.Tensor, tokens: tor
         hidden: (rows, hidden size) final hidden states.
         rows: (pairs,) row of each pair, int64.
         tokens: (pairs,) its token, int64.
-        wide: Type of the log-sum-exp; float32 unless given.
+        wide: Type of the log-sum-exp.
     """
-    wide = wide or torch.float32
     order = torch.argsort(tokens)
     sorted_tokens, sorted_rows = tokens[order].contiguous(), rows[order]
     best = torch.full((len(hidden),), float("-inf"), dtype=wide, device=hidden.device)

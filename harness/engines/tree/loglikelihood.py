@@ -1,7 +1,7 @@
 """Log-likelihoods of continuations: one prefix tree over all requests, walked pack by pack, scores as they come.
 
-The input of a request is its context and continuation without the last token, cut from the left to the context length as
-stock lm-eval cuts it; its scored rows are the last ones, as many as the continuation has tokens.
+The input of a request is its context and continuation without the last token, cut from the left to the length of the
+model's context as stock lm-eval cuts it; its scored rows are the last ones, as many as the continuation has tokens.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from harness.errors import CheckpointError, UnavailableError
 Pair = tuple[Sequence[int], Sequence[int]]
 """Token ids of a context and of its continuation, neither empty."""
 
+Report = Callable[[int, Any], None]
+"""Takes the position of a request in its call, and its answer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -36,6 +39,7 @@ class Asked:
         rows: (pairs,) row after which a token is scored.
         tokens: (pairs,) that token.
         requests: (pairs,) number of the request that asks.
+        count: Requests.
         truncated: Requests that were cut.
     """
 
@@ -43,6 +47,7 @@ class Asked:
     rows: Ints
     tokens: NDArray[np.int32]
     requests: NDArray[np.int32]
+    count: int
     truncated: int
 
 
@@ -55,14 +60,14 @@ class Scorer:
         head: Its output head.
         device: Where its input goes.
         rows: Rows per forward.
-        wide: Type of the log-sum-exp, or None for float32.
+        wide: Type of the log-sum-exp.
     """
 
     model: Any
     head: Head
     device: torch.device
     rows: int
-    wide: torch.dtype | None = None
+    wide: torch.dtype = torch.float32
 
 
 def ask(pairs: Sequence[Pair], max_length: int) -> Asked:
@@ -88,31 +93,34 @@ def ask(pairs: Sequence[Pair], max_length: int) -> Asked:
     requests = np.repeat(order, counts[order]).astype(np.int32)
     by_row = np.argsort(rows, kind="stable")
     cut = sum(len(context) + len(continuation) > max_length + 1 for context, continuation in pairs)
-    return Asked(tree, rows[by_row], tokens[by_row], requests[by_row], cut)
+    return Asked(tree, rows[by_row], tokens[by_row], requests[by_row], len(pairs), cut)
 
 
 def _input(context: Sequence[int], continuation: Sequence[int], max_length: int) -> list[int]:
     return [*context, *continuation][-(max_length + 1) :][:-1]
 
 
-def score(asked: Asked, scorer: Scorer, count: int) -> Iterator[tuple[int, float, bool]]:
+def score(asked: Asked, scorer: Scorer, name: Callable[[int], str]) -> Iterator[tuple[int, float, bool]]:
     """Yield (request, log-likelihood, greedy) of each request as soon as its last token is scored.
 
     Args:
         asked: The call.
         scorer: The model.
-        count: Requests.
+        name: What a request is called in a message.
 
     Raises:
-        CheckpointError: A logit is NaN; the message has the request's number.
+        CheckpointError: A logit is NaN.
         UnavailableError: Memory does not suffice for the smallest pack.
     """
-    total, greedy = np.zeros(count), np.ones(count, dtype=bool)
-    left = np.bincount(asked.requests, minlength=count)
+    total, greedy = np.zeros(asked.count), np.ones(asked.count, dtype=bool)
+    left = np.bincount(asked.requests, minlength=asked.count)
     for part, logprobs, best in _scored(asked, scorer):
         requests = asked.requests[part]
         if np.isnan(logprobs).any():
-            _refuse_nan(int(requests[np.isnan(logprobs)][0]))
+            raise CheckpointError(
+                name(int(requests[np.isnan(logprobs)][0])), "has a NaN logit",
+                "score the checkpoint in float32, or save it again from a healthy step",
+            )  # fmt: skip
         np.add.at(total, requests, logprobs)
         np.logical_and.at(greedy, requests, best)
         np.subtract.at(left, requests, 1)
@@ -184,13 +192,3 @@ def _halved(rows: int, error: Exception) -> int:
             "The model", f"has no memory for {rows} tokens at once", "use a smaller dtype, or another device"
         ) from error
     return max(FEWEST_ROWS, rows // 2)
-
-
-def _refuse_nan(request: int) -> None:
-    raise CheckpointError(
-        f"Request {request}", "has a NaN logit", "score the checkpoint in float32, or save it again from a healthy step"
-    )
-
-
-Report = Callable[[int, tuple[float, bool]], None]
-"""Takes a request's number and its answer, as soon as there is one."""

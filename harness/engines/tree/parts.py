@@ -1,9 +1,9 @@
 """The attention of a pack as a few dense pieces: what sees what, without computing in vain.
 
 Rows are depth first, so the descendants of a row are the rows that follow it without a gap. Attention inside a tree
-therefore falls into rectangles (all descendants of a segment see all of it: no mask) and squares (a segment sees itself,
-causally, or a small subtree sees itself, masked). A segment of few tokens is not worth a rectangle: it stands as some
-more columns before the squares of its descendants.
+therefore falls into rectangles (all descendants of a segment see all of it: no mask) and squares (a segment sees
+itself, causally, or a small subtree sees itself, masked). A segment of few tokens is not worth a rectangle: it stands
+as some more columns before the squares of its descendants.
 """
 
 from __future__ import annotations

@@ -78,7 +78,8 @@ def plan_memory(model: Any, device: Any, longest: int, max_memory: int | None) -
     rows = min(most, (limit - path) // row)
     if rows < FEWEST_ROWS:
         raise UnavailableError(
-            f"Scoring {longest} tokens", f"needs {path + FEWEST_ROWS * row} bytes beside the weights, and {limit} may be used",
+            f"Scoring {longest} tokens",
+            f"needs {path + FEWEST_ROWS * row} bytes beside the weights, and {limit} may be used",
             "raise max_memory, or lower max_length",
         )  # fmt: skip
     return MemoryPlan(int(rows), path, row, limit)
