@@ -76,10 +76,10 @@ class PackAttention:
         heads = pair[0].shape[0]
         queries = queries.reshape(heads, -1, *queries.shape[1:])
         window = rule.window if rule.window and rule.window <= int(self.pack.positions.max()) else None
-        plain = queries.device.type == "cpu" and not rule.softcap and not window
-        if plain and pair[0].shape[-1] == pair[1].shape[-1]:
+        rule = Rule(rule.scale, window, rule.softcap)
+        if _has_kernel(queries, pair, rule):
             return self._by_parts(layer, queries, pair, rule.scale)
-        return self._masked(layer, queries, pair, Rule(rule.scale, window, rule.softcap))
+        return self._masked(layer, queries, pair, rule)
 
     def commit(self) -> None:
         """Store what the next pack needs; call it once the forward has succeeded."""
@@ -157,6 +157,12 @@ class PackAttention:
                 seen &= positions[:, None] - torch.cat([path, positions]) < window
             self._full_masks[window] = _additive(seen, like)
         return self._full_masks[window]
+
+
+def _has_kernel(queries: torch.Tensor, pair: Pair, rule: Rule) -> bool:
+    """Whether the CPU's kernel with a log-sum-exp computes this attention."""
+    plain = rule.softcap is None and rule.window is None and pair[0].shape[-1] == pair[1].shape[-1]
+    return plain and queries.device.type == "cpu"
 
 
 def _grouped(part: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
