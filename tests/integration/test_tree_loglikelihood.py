@@ -178,7 +178,7 @@ def test_rolling_windows_score_as_stock(folder: Path) -> None:
 
 
 def test_bfloat16_is_as_exact_as_stock_with_a_float32_softmax(folder: Path) -> None:
-    """Both differ by 0.1 nats per token at most (a step of a bfloat16 logit), and are as far from the same weights in float32 on average."""
+    """Both differ by 0.1 nats per token at most (a step of a bfloat16 logit), and are as far from float32 weights."""
     half = {"device": "cpu", "dtype": "bfloat16", "softmax_dtype": "float32"}
     stock, ours = HFLM(pretrained=str(folder), batch_size=4, **half), made(folder, dtype="bfloat16")
     single = copy.deepcopy(stock.model).float()

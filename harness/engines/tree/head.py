@@ -13,7 +13,7 @@ import torch
 
 from harness.engines.tree.forward import unwrapped
 
-TILE = 2048
+TILE = 1024
 """Columns of the vocabulary per tile."""
 
 ROWS = 512
@@ -106,23 +106,33 @@ def score_rows(
         wide: Type of the log-sum-exp.
     """
     order = torch.argsort(tokens)
-    sorted_tokens, sorted_rows = tokens[order].contiguous(), rows[order]
+    tokens, rows = tokens[order].contiguous(), rows[order]
     best = torch.full((len(hidden),), float("-inf"), dtype=wide, device=hidden.device)
-    first_best = torch.zeros(len(hidden), dtype=torch.int64, device=hidden.device)
-    mass = torch.zeros(len(hidden), dtype=wide, device=hidden.device)
-    found = torch.empty(len(tokens), dtype=wide, device=hidden.device)
+    mass, best_tile = torch.zeros_like(best), torch.zeros(len(hidden), dtype=torch.int64, device=hidden.device)
+    found, tiles = torch.empty(len(tokens), dtype=wide, device=hidden.device), torch.empty_like(tokens)
+    leads = torch.zeros(len(tokens), dtype=torch.bool, device=hidden.device)
     for first, tile in head.tiles(hidden):
         logits = tile.to(wide)
-        bounds = torch.tensor([first, first + tile.shape[1]], device=tokens.device)
-        low, high = torch.searchsorted(sorted_tokens, bounds).tolist()
-        found[low:high] = logits[sorted_rows[low:high], sorted_tokens[low:high] - first]
-        top, place = logits.max(dim=1)
-        first_best = torch.where(top > best, place + first, first_best)
+        top = logits.amax(dim=1)
+        low, high = torch.searchsorted(tokens, torch.tensor([first, first + tile.shape[1]]).to(tokens.device)).tolist()
+        if low < high:
+            here, columns = rows[low:high], tokens[low:high] - first
+            found[low:high], tiles[low:high] = logits[here, columns], first
+            leads[low:high] = _leads(logits, top, here, columns)
+        best_tile.masked_fill_(top > best, first)
         higher = torch.maximum(best, top)
         mass = mass * torch.exp(best - higher) + logits.sub_(higher.unsqueeze(1)).exp_().sum(1)
         best = higher
     total = best + torch.log(mass)
-    logprobs, greedy = torch.empty_like(found), torch.empty(len(tokens), dtype=torch.bool, device=hidden.device)
-    logprobs[order] = found - total[sorted_rows]
-    greedy[order] = first_best[sorted_rows] == sorted_tokens
+    logprobs, greedy = torch.empty_like(found), torch.empty_like(leads)
+    logprobs[order] = found - total[rows]
+    greedy[order] = leads & (tiles == best_tile[rows])
     return Scores(logprobs, greedy)
+
+
+def _leads(logits: torch.Tensor, top: torch.Tensor, rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+    """Whether columns hold the first of their rows' largest logits; the whole row is searched only where they may."""
+    leads = logits[rows, columns] == top[rows]
+    some = leads.nonzero().squeeze(1)
+    leads[some] = logits[rows[some]].argmax(dim=1) == columns[some]
+    return leads
