@@ -16,12 +16,11 @@ import torch
 
 from harness.engines.tree.forward import Rule, forward_rows, tree_attention
 from harness.engines.tree.head import Head
-from harness.engines.tree.prefill import PromptAttention, Prompts, Ready
+from harness.engines.tree.prefill import GROUP_COST, PromptAttention, Prompts, Ready
 from harness.engines.tree.radix import build_tree
 from harness.engines.tree.sampling import Recipe, choose
 from harness.engines.tree.slots import Pair, Slots
 from harness.engines.tree.stops import Stops
-from harness.errors import CheckpointError
 
 Made = tuple[list[int], list[int]]
 """Numbers of the prompts that asked, and the tokens that were generated for them."""
@@ -38,6 +37,7 @@ class Engine:
         device: Where the model's input goes.
         rows: Most prompt tokens per forward.
         slots: Most rows at once.
+        group_cost: What a shared prefix has to spare; see ``group_prompts``.
     """
 
     model: Any
@@ -46,6 +46,7 @@ class Engine:
     device: torch.device
     rows: int
     slots: int
+    group_cost: int = GROUP_COST
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ class Decoder:
         for owner, number in zip(prompts, numbers.tolist(), strict=True):
             self._owners[number].append(owner)
         self._prompts = prompts
-        self._waiting = Prompts(tree, engine.rows)
+        self._waiting = Prompts(tree, engine.rows, engine.group_cost)
         self._slots = Slots(engine.slots, self._waiting.longest_own + how.tokens)
         self._rows: list[_Row] = []
         self._ready: list[tuple[_Row, Ready]] = []
@@ -150,12 +151,7 @@ class Decoder:
 
     @torch.inference_mode()
     def _extend(self, rows: list[_Row], hidden: torch.Tensor) -> None:
-        head = self._engine.head
-        logits = torch.cat([tile.float() for _, tile in head.tiles(hidden.to(head.module.weight.device))], dim=1)
-        if bool(logits.amax(dim=1).isnan().any()):
-            raise CheckpointError(
-                "The model", "gives NaN logits", "score it in float32, or save it again from a healthy step"
-            )
+        logits = self._engine.head.logits(hidden)
         draws = torch.tensor([row.rng.random() for row in rows], dtype=torch.float64)
         said = [[*row.prompt, *row.tokens] for row in rows] if self._how.repetition_penalty != 1.0 else []
         for row, token in zip(rows, choose(logits, self._how, said, draws), strict=True):

@@ -26,7 +26,7 @@ from harness.engines.tree.tokens import encoder_of
 from harness.errors import DataError, UnavailableError, UsageError
 
 _log = logging.getLogger(__name__)
-SLOTS = 64
+SLOTS = 128
 """Rows that are generated at once, at most."""
 
 
@@ -75,7 +75,7 @@ def _by_stock(lm: Any, requests: Sequence[Any], reason: str) -> Iterator[tuple[i
 def _generated(lm: Any, requests: Sequence[Any], how: Recipe) -> Iterator[tuple[int, str]]:
     left = dict(enumerate(_prompts(lm, requests, how)))
     seed = int(torch.randint(1 << 62, ()).item()) if how.sample else 0
-    engine = _engine(lm, how, max(map(len, left.values())))
+    engine = _engine(lm, how, list(left.values()))
     while left:
         try:
             for owners, tokens in Decoder(left, how, engine, seed).run():
@@ -110,15 +110,15 @@ def _prompts(lm: Any, requests: Sequence[Any], how: Recipe) -> list[list[int]]:
     return [prompt[-room:] for prompt in found]
 
 
-def _engine(lm: Any, how: Recipe, longest: int) -> Engine:
+def _engine(lm: Any, how: Recipe, prompts: Sequence[Sequence[int]]) -> Engine:
     """Half of the memory is for the slots, half for the forward."""
-    length = longest + how.tokens
+    length = max(map(len, prompts)) + how.tokens
     whole = plan_memory(lm.model, lm.device, length, lm._max_memory)
     half = whole.limit // 2
     plan = plan_memory(lm.model, lm.device, length, half)
     return Engine(
         model=lm.model, head=read_head(lm.model), stops=Stops(lm.tokenizer, how.until, how.ends), device=lm.device,
-        rows=plan.rows, slots=max(1, min(SLOTS, half // max(1, plan.path_bytes))),
+        rows=plan.rows, slots=max(1, min(SLOTS, len(prompts), half // max(1, plan.path_bytes))),
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from harness.engines.tree.pack import Pack, cut_pack
 from harness.engines.tree.radix import Ints, PrefixTree
 from harness.engines.tree.slots import NOTHING, Pair, Shared
 
-_GROUP_COST = 1024
+GROUP_COST = 1024
 """Tokens that a further group must spare the rows of a step: each group costs two more matrix products per layer."""
 _MOST_COUNTED = 64
 """Rows of a group that are in one step, at most."""
@@ -43,16 +43,17 @@ class Ready:
 class Prompts:
     """The prompts of a prefix tree on their way through the model."""
 
-    def __init__(self, tree: PrefixTree, rows: int) -> None:
+    def __init__(self, tree: PrefixTree, rows: int, group_cost: int = GROUP_COST) -> None:
         """Plan the groups.
 
         Args:
             tree: The prompts.
             rows: Most rows per pack.
+            group_cost: See ``group_prompts``.
         """
         self.tree, self.path = tree, StoredPath(tree.longest)
         self._rows, self._first = rows, 0
-        self._group, self._length = group_prompts(tree.depths)
+        self._group, self._length = group_prompts(tree.depths, group_cost)
         self._shared: tuple[int, Shared] = (-1, NOTHING)
 
     @property
@@ -140,20 +141,21 @@ class _States:
         return keys, values
 
 
-def group_prompts(depths: Ints) -> tuple[Ints, Ints]:
+def group_prompts(depths: Ints, cost: int) -> tuple[Ints, Ints]:
     """Which prompts share how much: groups of neighbours that spare the most work, nested ones weighed.
 
     Args:
         depths: (prompts,) tokens that each prompt, in the order of a tree, shares with the one before it.
+        cost: Tokens that a group has to spare the rows of a step.
 
     Returns:
         The group of each prompt, (prompts,), and the length of what its group shares, (prompts,), 0 for none.
     """
     group, length = np.arange(len(depths)), np.zeros(len(depths), np.int64)
-    waiting = [_intervals(depths)] if len(depths) > 1 else []
+    waiting = [_intervals(depths, cost)] if len(depths) > 1 else []
     while waiting:
         span = waiting.pop()
-        if span.worth > sum(inner.best for inner in span.inside):
+        if span.worth > max(0, span.inside_worth):
             group[span.first : span.last], length[span.first : span.last] = span.first, span.depth
         else:
             waiting += span.inside
@@ -168,20 +170,17 @@ class _Interval:
     first: int
     last: int
     inside: list[_Interval]
-    best: int = 0
+    worth: int = 0
+    inside_worth: int = 0
 
-    @property
-    def worth(self) -> int:
-        """Tokens that sharing spares a step, less its cost."""
-        return self.depth * (min(self.last - self.first, _MOST_COUNTED) - 1) - _GROUP_COST
-
-    def close(self, last: int) -> None:
-        """Set its end; all inside are closed."""
+    def close(self, last: int, cost: int) -> None:
+        """Set its end, and how many tokens sharing spares a step, here or inside; all inside are closed."""
         self.last = last
-        self.best = max(0, self.worth, sum(inner.best for inner in self.inside))
+        self.worth = self.depth * (min(last - self.first, _MOST_COUNTED) - 1) - cost
+        self.inside_worth = sum(max(0, inner.worth, inner.inside_worth) for inner in self.inside)
 
 
-def _intervals(depths: Ints) -> _Interval:
+def _intervals(depths: Ints, cost: int) -> _Interval:
     """The outermost interval of prompts; the others are inside it.
 
     Source: intervals of equal prefixes from one pass with a stack, Abouelhoda, Kurtz and Ohlebusch 2004,
@@ -192,7 +191,7 @@ def _intervals(depths: Ints) -> _Interval:
         first, closed = place - 1, None
         while depth < stack[-1].depth:
             closed = stack.pop()
-            closed.close(place)
+            closed.close(place, cost)
             first = closed.first
             if depth <= stack[-1].depth:
                 stack[-1].inside.append(closed)
@@ -200,7 +199,7 @@ def _intervals(depths: Ints) -> _Interval:
         if depth > stack[-1].depth:
             stack.append(_Interval(depth, first, 0, [closed] if closed else []))
     while len(stack) > 1:
-        stack[-1].close(len(depths))
+        stack[-1].close(len(depths), cost)
         stack[-2].inside.append(stack.pop())
-    stack[0].close(len(depths))
+    stack[0].close(len(depths), cost)
     return stack[0]

@@ -14,7 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs
+
+from harness.errors import CheckpointError
 
 _DEFAULTS: Mapping[str, Any] = {"temperature": 1.0, "top_k": 50, "top_p": 1.0, "min_p": None, "repetition_penalty": 1.0}
 _HANDLED = {*_DEFAULTS, "do_sample", "eos_token_id"}
@@ -110,21 +113,25 @@ def choose(logits: Any, how: Recipe, rows: Sequence[Sequence[int]], draws: Any) 
 
     Returns:
         Token ids.
+
+    Raises:
+        CheckpointError: A logit is NaN.
     """
+    best, picked = logits.max(dim=-1)
+    if bool(best.isnan().any()):
+        raise CheckpointError(
+            "The model", "gives NaN logits", "score it in float32, or save it again from a healthy step"
+        )
     if how.repetition_penalty != 1.0:
         _penalise(logits, how.repetition_penalty, rows)
-    if not how.sample:
-        return [int(token) for token in logits.argmax(dim=-1).tolist()]
-    import torch
-
-    mass = torch.cumsum(torch.softmax(_narrowed(logits, how), dim=-1), dim=-1, dtype=torch.float64)
-    picked = torch.searchsorted(mass, (draws.to(mass) * mass[:, -1])[:, None], right=True)
-    return [int(token) for token in picked[:, 0].tolist()]
+        picked = logits.argmax(dim=-1)
+    if how.sample:
+        mass = torch.cumsum(torch.softmax(_narrowed(logits, how), dim=-1), dim=-1, dtype=torch.float64)
+        picked = torch.searchsorted(mass, (draws.to(mass) * mass[:, -1])[:, None], right=True)[:, 0]
+    return [int(token) for token in picked.tolist()]
 
 
 def _penalise(logits: Any, penalty: float, rows: Sequence[Sequence[int]]) -> None:
-    import torch
-
     for scores, tokens in zip(logits, rows, strict=True):
         seen = torch.tensor(sorted(set(tokens)), device=logits.device)
         found = scores[seen]

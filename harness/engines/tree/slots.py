@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import torch
 
+from harness.engines.tree.attention import _additive, _flash, _grouped
 from harness.engines.tree.forward import Rule
 
 Pair = tuple[torch.Tensor, torch.Tensor]
@@ -107,17 +108,11 @@ class Slots:
         keys, values = (buffer[: self.rows] for buffer in self.layers[layer])
         for buffer, part in zip((keys, values), pair, strict=True):
             buffer[step.every, :, step.places] = part.transpose(0, 1)
-        keys, values = keys[:, :, : step.longest], values[:, :, : step.longest]
-        heads, size = keys.shape[1], queries.shape[2]
-        folded = (queries * rule.scale).reshape(heads, -1, self.rows, size).permute(2, 0, 1, 3)
-        own = step.masked(folded @ keys.transpose(2, 3), rule)
-        if len(step.groups) == 1:
-            return _mixed(step.groups[0], layer, (folded, own, values), rule).flatten(1, 2)
-        mixed = queries.new_empty((*folded.shape[:3], values.shape[-1]))
-        for group in step.groups:
-            parts = (folded[group.rows], own[group.rows], values[group.rows])
-            mixed[group.rows] = _mixed(group, layer, parts, rule)
-        return mixed.flatten(1, 2)
+        own = keys[:, :, : step.longest], values[:, :, : step.longest]
+        queries = queries.reshape(keys.shape[1], -1, *queries.shape[1:])
+        plain = queries.device.type == "cpu" and not rule.softcap and keys.shape[-1] == values.shape[-1]
+        mixed = (_merged if plain else _together)(step, layer, queries, own, rule)
+        return mixed.flatten(0, 1).transpose(0, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +122,13 @@ class _Group:
     shared: Shared
     rows: slice | torch.Tensor
     positions: torch.Tensor
+
+    def hidden(self, window: int | None) -> torch.Tensor | None:
+        """Which shared tokens a row does not see, (rows, length); None where each sees all."""
+        if not window or int(self.positions.max()) < window:
+            return None
+        ages = self.positions[:, None] - torch.arange(self.shared.length, device=self.positions.device)
+        return ages >= window
 
 
 class _Step:
@@ -139,18 +141,25 @@ class _Step:
         self.every = torch.arange(len(filled), device=device)
         self._ages = (self.places[:, None] - torch.arange(self.longest, device=device))[:, None, None, :]
         self._hidden: dict[int | None, torch.Tensor] = {}
+        self._masks: dict[int | None, torch.Tensor] = {}
         members: dict[int, list[int]] = {}
         for row, prefix in enumerate(shared):
             members.setdefault(id(prefix), []).append(row)
         positions = self.places + torch.tensor([prefix.length for prefix in shared], device=device)
         self.groups = [_group(shared[rows[0]], rows, positions) for rows in members.values()]
 
-    def masked(self, scores: torch.Tensor, rule: Rule) -> torch.Tensor:
-        """Own scores under the soft cap, with minus infinity where a token does not see."""
-        if rule.window not in self._hidden:
+    def hidden(self, window: int | None) -> torch.Tensor:
+        """Which own tokens a row does not see, (rows, 1, 1, tokens)."""
+        if window not in self._hidden:
             later = self._ages < 0
-            self._hidden[rule.window] = later if rule.window is None else later | (self._ages >= rule.window)
-        return _capped(scores, rule).masked_fill_(self._hidden[rule.window], _HIDDEN)
+            self._hidden[window] = later | (self._ages >= window) if window else later
+        return self._hidden[window]
+
+    def mask(self, window: int | None, like: torch.Tensor) -> torch.Tensor:
+        """``hidden`` as minus infinities to be added to scores, in the type of another tensor."""
+        if window not in self._masks:
+            self._masks[window] = _additive(~self.hidden(window), like)
+        return self._masks[window]
 
 
 def _group(shared: Shared, rows: list[int], positions: torch.Tensor) -> _Group:
@@ -159,37 +168,59 @@ def _group(shared: Shared, rows: list[int], positions: torch.Tensor) -> _Group:
     return _Group(shared, index, positions[index])
 
 
-def _capped(scores: torch.Tensor, rule: Rule) -> torch.Tensor:
-    return torch.tanh(scores / rule.softcap) * rule.softcap if rule.softcap else scores
-
-
-def _mixed(group: _Group, layer: int, parts: tuple[torch.Tensor, ...], rule: Rule) -> torch.Tensor:
-    """Values of a group's rows under one softmax over the shared prefix and their own tokens.
+def _merged(step: _Step, layer: int, queries: torch.Tensor, own: Pair, rule: Rule) -> torch.Tensor:
+    """Attention in two calls of torch's flash kernel, merged by their log-sum-exps.
 
     Args:
-        group: The group.
+        step: The step.
         layer: Number of the layer.
-        parts: Scaled queries (rows, key heads, queries per key head, size), own scores (..., tokens) and own values.
-        rule: Window and soft cap.
+        queries: (key heads, queries per key head, rows, size).
+        own: Keys and values of the rows' own tokens, (rows, key heads, tokens, size) each.
+        rule: Scale and window.
 
     Returns:
-        (rows, key heads, queries per key head, value size).
+        Like ``queries``.
     """
-    queries, own, values = parts
-    if not group.shared.length:
-        return _weights(own, values) @ values
-    keys, common = group.shared.layers[layer]
-    rows, heads, each, size = queries.shape
-    scores = _capped(queries.transpose(0, 1).reshape(heads, rows * each, size) @ keys.transpose(1, 2), rule)
-    scores = scores.view(heads, rows, each, -1).transpose(0, 1)
-    if rule.window:
-        ages = group.positions[:, None] - torch.arange(group.shared.length, device=queries.device)
-        scores = scores.masked_fill((ages >= rule.window)[:, None, None], _HIDDEN)
-    weights = _weights(torch.cat([scores, own], dim=-1), values)
-    before, after = weights[..., : group.shared.length], weights[..., group.shared.length :]
-    mixed: torch.Tensor = before.transpose(0, 1).reshape(heads, rows * each, -1) @ common
-    return mixed.view(heads, rows, each, -1).transpose(0, 1) + after @ values
+    mask = step.mask(rule.window, queries).expand(-1, 1, queries.shape[1], -1)
+    mixed: torch.Tensor
+    mixed, mass = _flash(queries.permute(2, 0, 1, 3), *own, 0.0, False, attn_mask=mask, scale=rule.scale)
+    mixed, mass = mixed.permute(1, 2, 0, 3), mass.permute(1, 2, 0)
+    for group in step.groups:
+        if not group.shared.length:
+            continue
+        keys, values = (_grouped(part, queries) for part in group.shared.layers[layer])
+        hidden = group.hidden(rule.window)
+        seen = None if hidden is None else _additive(~hidden, queries)
+        more, weight = _flash(queries[:, :, group.rows], keys, values, 0.0, False, attn_mask=seen, scale=rule.scale)
+        share = torch.sigmoid(weight - mass[:, :, group.rows]).unsqueeze(-1).to(mixed.dtype)
+        mixed[:, :, group.rows] = mixed[:, :, group.rows].lerp(more, share)
+    return mixed
 
 
-def _weights(scores: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    return torch.softmax(scores, dim=-1, dtype=torch.float32).to(like.dtype)
+def _together(step: _Step, layer: int, queries: torch.Tensor, own: Pair, rule: Rule) -> torch.Tensor:
+    """Attention under one softmax; see ``_merged``."""
+    keys, values = own
+    scores = queries.permute(2, 0, 1, 3) @ keys.transpose(2, 3)
+    scores = _capped(scores, rule).masked_fill_(step.hidden(rule.window), _HIDDEN).permute(1, 2, 0, 3)
+    values = values.transpose(0, 1)
+    mixed = queries.new_empty((*queries.shape[:3], values.shape[-1]))
+    for group in step.groups:
+        rows = queries[:, :, group.rows]
+        common, before = None, scores[:, :, group.rows]
+        if group.shared.length:
+            keys, common = (part[:, None] for part in group.shared.layers[layer])
+            shared = _capped(rows @ keys.transpose(2, 3), rule)
+            if (hidden := group.hidden(rule.window)) is not None:
+                shared = shared.masked_fill_(hidden, _HIDDEN)
+            before = torch.cat([before, shared], dim=-1)
+        weights = torch.softmax(before, dim=-1, dtype=torch.float32).to(values.dtype)
+        after = weights[..., : values.shape[2]].transpose(1, 2) @ values[:, group.rows]
+        mixed[:, :, group.rows] = after.transpose(1, 2)
+        if common is not None:
+            mixed[:, :, group.rows] += weights[..., values.shape[2] :] @ common
+    return mixed
+
+
+def _capped(scores: torch.Tensor, rule: Rule) -> torch.Tensor:
+    scores = scores * rule.scale
+    return torch.tanh(scores / rule.softcap) * rule.softcap if rule.softcap else scores
