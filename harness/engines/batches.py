@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from harness.engines.items import Item
 from harness.engines.models import LoadedModel
+from harness.engines.shared import shared
 
 LOGITS_BYTES = 1 << 30
 """Memory that the logits of one batch may take under ``auto``."""
@@ -34,18 +35,6 @@ def new_bytes(texts: Sequence[str], before: str = "") -> int:
         size += len(text[shared(before, text) :].encode("utf-8", "surrogatepass"))
         before = text
     return size
-
-
-def shared(first: str, second: str) -> int:
-    """The number of characters that two texts begin with in common."""
-    low, high = 0, min(len(first), len(second))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if first[low:middle] == second[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
 
 
 def _by_beginning(items: Sequence[Item], model: LoadedModel) -> list[list[Item]]:

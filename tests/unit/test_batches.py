@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.engines.batches import new_bytes, plan_batches, shared
+from harness.engines.batches import new_bytes, plan_batches
 from harness.engines.items import Item
 from harness.engines.models import LoadedModel
+from harness.engines.shared import shared
 
 short = st.text(alphabet="abé ", max_size=12)
 

@@ -8,9 +8,12 @@ a text. Nothing here is assumed to hold for a tokenizer: ``tokens.py`` compares 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from itertools import chain
-from typing import Any
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import accumulate, chain
+from typing import Any, NamedTuple
+
+from harness.engines.shared import shared
 
 Ids = list[int]
 
@@ -22,6 +25,25 @@ _MOST_PIECES = 2_000_000
 """Cached pieces (some 400 MB) after which the cache starts anew."""
 
 
+class Cut(NamedTuple):
+    """A text in pieces.
+
+    Attributes:
+        pieces: Its pieces, all of them or those after what it shares with ``base``.
+        base: An earlier text that begins in the same way, or None.
+        kept: Pieces of the base that it begins with.
+    """
+
+    pieces: list[str]
+    base: str | None = None
+    kept: int = 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether the only piece is the whole text."""
+        return self.base is None and len(self.pieces) == 1
+
+
 class Pieces:
     """Ids of the pieces of texts, without special tokens around a text."""
 
@@ -31,6 +53,7 @@ class Pieces:
         self._anchor = encoded(tokenizer, [_ANCHOR], special=False)[0]
         self._unknown = getattr(tokenizer, "unk_token_id", None)
         self._reaching = _reaching_tokens(tokenizer)
+        self._last: tuple[list[str], Ids | None] = [], None
         self._first: dict[str, Ids | None] = {}
         self._later: dict[str, Ids | None] = {}
 
@@ -39,6 +62,39 @@ class Pieces:
         if len(self._first) + len(self._later) > _MOST_PIECES:
             self._first.clear()
             self._later.clear()
+
+    def cut(self, texts: Iterable[str]) -> dict[str, Cut]:
+        """Where to cut each text; one that begins as an earlier one did is cut from there on."""
+        found: dict[str, Cut] = {}
+        base, ends = "", [0]
+        for text in dict.fromkeys(texts):
+            same = shared(base, text)
+            kept = bisect_right(ends, same - 2) if 2 * same > len(text) else 0  # the letter after a cut counts too
+            if kept:
+                found[text] = Cut(CUT.split(text[ends[kept - 1] + 1 :]), base, kept)
+                continue
+            found[text] = Cut(CUT.split(text))
+            base, ends = text, [end - 1 for end in accumulate(len(piece) + 1 for piece in found[text].pieces)]
+        return found
+
+    def ids(self, cuts: Mapping[str, Cut]) -> dict[str, Ids | None]:
+        """The ids of texts, or None where a piece cannot be told from the outside."""
+        self.learn(cut.pieces for cut in cuts.values() if cut.base is None)
+        self.learn((cut.pieces for cut in cuts.values() if cut.base is not None), start=False)
+        found: dict[str, Ids | None] = {}
+        for text, cut in cuts.items():
+            own = self.join(cut.pieces, cut.base is None)
+            if cut.base is not None and own is not None:
+                head = self._head(cuts[cut.base].pieces[: cut.kept])
+                own = None if head is None else head + own
+            found[text] = own
+        return found
+
+    def _head(self, pieces: list[str]) -> Ids | None:
+        """The ids of the last beginning asked for, kept: the next text mostly has the same."""
+        if pieces != self._last[0]:
+            self._last = pieces, self.join(pieces)
+        return self._last[1]
 
     def learn(self, texts: Iterable[Sequence[str]], start: bool = True) -> None:
         """Encode the pieces that are new, all at once.

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from harness.engines.tree.pieces import CUT, Ids, Pieces, encoded
 
 _log = logging.getLogger(__name__)
-_SAMPLE = 16
-"""Texts of each call that are also encoded plainly, at least."""
+_FIRST_SAMPLE, _SAMPLE = 16, 4
+"""Texts of the first call, and of every other one, that are also encoded plainly, at least."""
 
 _MOST_SHARED = 4
 """Tokenizers whose pieces are kept for the next checkpoint."""
@@ -58,6 +58,7 @@ class Encoder:
         self._prefix = tokenizer.decode(prefix_id)
         self._pieces = Pieces(tokenizer)
         self._before, self._after = _around(tokenizer)
+        self._sample = _FIRST_SAMPLE
         self.note: str | None = None
 
     def texts(self, strings: Sequence[str]) -> list[Ids]:
@@ -92,7 +93,8 @@ class Encoder:
             return plain(wanted)
         self._pieces.trim()
         found = joined(wanted)
-        picked = set(range(0, len(wanted), max(1, len(wanted) // _SAMPLE)))
+        picked = set(range(0, len(wanted), max(1, len(wanted) // self._sample)))
+        self._sample = _SAMPLE if wanted else self._sample
         plainly = sorted(picked | {number for number, ids in enumerate(found) if ids is None})
         for number, ids in zip(plainly, plain([wanted[number] for number in plainly]), strict=True):
             if found[number] not in (None, ids):
@@ -123,26 +125,26 @@ class Encoder:
         return [(context, whole[len(context) :]) for context, whole in zip(contexts, wholes, strict=True)]
 
     def _joined(self, wanted: Sequence[Wanted]) -> list[Ids | None]:
-        return self._joined_of(wanted, {text: CUT.split(text) for text, _ in wanted})
-
-    def _joined_of(self, wanted: Sequence[Wanted], cut: Mapping[str, list[str]]) -> list[Ids | None]:
-        self._pieces.learn(cut.values())
-        known = {one: self._wrapped(self._pieces.join(cut[one[0]]), one[1]) for one in dict.fromkeys(wanted)}
+        ids = self._pieces.ids(self._pieces.cut(text for text, _ in wanted))
+        known = {one: self._wrapped(ids[one[0]], one[1]) for one in dict.fromkeys(wanted)}
         return [known[one] for one in wanted]
 
     def _joined_pairs(self, pairs: Sequence[tuple[str, str]]) -> list[Pair | None]:
         """As ``_joined``; of a request only the last piece of its context and its continuation are new."""
-        cut = {context: CUT.split(context) for context, _ in pairs}
-        tails = [CUT.split(cut[context][-1] + continuation) for context, continuation in pairs]
-        starts = [len(cut[context]) == 1 for context, _ in pairs]
+        cuts = self._pieces.cut(context for context, _ in pairs)
+        contexts = {
+            context: (special, self._wrapped(ids, special))
+            for context, ids in self._pieces.ids(cuts).items()
+            for special in (self._wanted(context)[1],)
+        }
+        tails = [CUT.split(cuts[context].pieces[-1] + continuation) for context, continuation in pairs]
         for start in (True, False):
-            self._pieces.learn((tail for tail, first in zip(tails, starts, strict=True) if first == start), start)
-        wanted = [self._wanted(context) for context in cut]
-        contexts = dict(zip(cut, self._joined_of(wanted, cut), strict=True))
+            chosen = zip(pairs, tails, strict=True)
+            self._pieces.learn((tail for (context, _), tail in chosen if cuts[context].whole == start), start)
         found: list[Pair | None] = []
-        for (context, continuation), tail, start in zip(pairs, tails, starts, strict=True):
-            ids, last = contexts[context], self._pieces.join(cut[context][-1:], start)
-            end, special = self._pieces.join(tail, start), self._wanted(context)[1]
+        for (context, continuation), tail in zip(pairs, tails, strict=True):
+            (special, ids), start = contexts[context], cuts[context].whole
+            last, end = self._pieces.join(cuts[context].pieces[-1:], start), self._pieces.join(tail, start)
             if ids is None or last is None or end is None or special != self._wanted(context + continuation)[1]:
                 found.append(None)
                 continue

@@ -1,0 +1,134 @@
+"""CPU-seconds of stock ``hf`` and of ``tree`` on the same requests, in one process, beside the FLOP limit.
+
+    python -m benchmarks.scorer.speed --mirror DIR [--models nano,A,B,C] [--works "mmlu 5-shot,piqa 0-shot"] [--out F]
+
+Each side scores the requests of one cell from text to answers, one thread, stock at batch sizes 1 and 8; a few requests
+warm each up. Answers are compared: choices, greedy flags, largest difference of a log-likelihood, texts. One JSON line
+per cell goes to the output file as soon as it is there, the table to stdout at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.scorer.limit import gflops, limit_of
+from benchmarks.scorer.models import folder_of
+from benchmarks.scorer.works import WORKS, requests_of
+
+DOCUMENTS = {
+    "nano": {"mmlu 5-shot": 160, "hellaswag 0-shot": 100, "hellaswag 10-shot": 24, "arc 25-shot": 24, "piqa 0-shot": 100,
+             "ner generation": 40},
+    "A": {"mmlu 5-shot": 160, "hellaswag 0-shot": 60, "hellaswag 10-shot": 12, "arc 25-shot": 12, "piqa 0-shot": 60,
+          "ner generation": 40},
+    "B": {"mmlu 5-shot": 40, "hellaswag 0-shot": 20, "hellaswag 10-shot": 4, "arc 25-shot": 4, "piqa 0-shot": 20,
+          "ner generation": 12},
+    "C": {"mmlu 5-shot": 12, "hellaswag 0-shot": 5, "hellaswag 10-shot": 1, "arc 25-shot": 1, "piqa 0-shot": 5,
+          "ner generation": 2},
+}  # fmt: skip
+"""Documents per model and work: what stock does in a minute or two."""
+
+
+def main() -> None:
+    """Measure every cell that is asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mirror", type=Path, required=True)
+    parser.add_argument("--scratch", type=Path, default=Path("build/scorer"))
+    parser.add_argument("--models", default="nano,A,B,C")
+    parser.add_argument("--works", default=",".join(WORKS))
+    parser.add_argument("--out", type=Path, default=Path("build/scorer/speed.jsonl"))
+    options = parser.parse_args()
+    import torch
+
+    torch.set_num_threads(1)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for model in options.models.split(","):
+        for work in options.works.split(","):
+            rows.append(cell(model, work, options))
+            with options.out.open("a", encoding="utf-8") as out:
+                out.write(json.dumps(rows[-1]) + "\n")
+    print(table(rows))
+
+
+def cell(model: str, work: str, options: argparse.Namespace) -> dict[str, Any]:
+    """Seconds and agreement of one model on one work."""
+    documents = DOCUMENTS[model][work]
+    requests = requests_of(WORKS[work], documents, options.mirror)
+    folder = str(folder_of(model, options.scratch))
+    seconds, answers = {}, {}
+    for side, batch in (("tree", 1), ("hf", 1), ("hf", 8)):
+        lm = loaded(side, folder, batch)
+        seconds[f"{side} {batch}"], answers[side] = timed(lm, requests)
+        if side == "tree":
+            limit = limit_of(lm, requests)
+            rate = gflops(lm.model.config.hidden_size)
+        del lm
+        gc.collect()
+    return {
+        "model": model, "work": work, "documents": len({(id(r.doc), r.task_name, r.doc_id) for r in requests}),
+        "requests": len(requests), **compared(requests, answers["hf"], answers["tree"]),
+        "stock 1": seconds["hf 1"], "stock 8": seconds["hf 8"], "tree": seconds["tree 1"],
+        "limit": limit.seconds(rate), **limit.told(),
+    }  # fmt: skip
+
+
+def loaded(side: str, folder: str, batch: int) -> Any:
+    """A model of lm-eval's registry on the CPU."""
+    from harness.engines.models import model_class
+
+    return model_class(side)(pretrained=folder, batch_size=batch, device="cpu", dtype="float32")
+
+
+def timed(lm: Any, requests: Sequence[Any]) -> tuple[float, list[Any]]:
+    """CPU-seconds from requests to answers, after a short warm-up."""
+    call = getattr(lm, requests[0].request_type)
+    call(list(requests[:2]), disable_tqdm=True)
+    started = time.process_time()
+    answers = call(list(requests), disable_tqdm=True)
+    return time.process_time() - started, list(answers)
+
+
+def compared(requests: Sequence[Any], stock: Sequence[Any], ours: Sequence[Any]) -> dict[str, Any]:
+    """How many documents have another choice, requests another greedy flag or text, and the largest difference."""
+    if requests[0].request_type == "generate_until":
+        return {"other texts": sum(a != b for a, b in zip(stock, ours, strict=True))}
+    best: dict[Any, list[tuple[float, float, int]]] = {}
+    for request, a, b in zip(requests, stock, ours, strict=True):
+        best.setdefault((request.task_name, request.doc_id), []).append((a[0], b[0], request.idx))
+    return {
+        "other choices": sum(_chosen(rows, 0) != _chosen(rows, 1) for rows in best.values()),
+        "other greedy": sum(a[1] != b[1] for a, b in zip(stock, ours, strict=True)),
+        "delta": max(abs(a[0] - b[0]) for a, b in zip(stock, ours, strict=True)),
+    }
+
+
+def _chosen(rows: Sequence[tuple[float, float, int]], side: int) -> int:
+    return max(rows, key=lambda row: row[side])[2]
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """The Markdown table of the cells."""
+    head = "| model | work (documents) | stock 1 | stock 8 | tree | ratio | stock / limit | tree / limit | agreement |"
+    lines = [head, "|---|---|---:|---:|---:|---:|---:|---:|---|"]
+    for row in rows:
+        best = min(row["stock 1"], row["stock 8"])
+        agreement = (
+            f"{row['other texts']} other texts" if "other texts" in row
+            else f"{row['other choices']} other choices, {row['other greedy']} flags, {row['delta']:.0e}"
+        )  # fmt: skip
+        lines.append(
+            f"| {row['model']} | {row['work']} ({row['documents']}) | {row['stock 1']:.1f} | {row['stock 8']:.1f} "
+            f"| {row['tree']:.2f} | **{best / row['tree']:.1f}x** | {best / row['limit']:.1f} "
+            f"| {row['tree'] / row['limit']:.2f} | {agreement} |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
