@@ -20,7 +20,7 @@ from harness.engines.tree.forward import forward_rows, tree_attention
 from harness.engines.tree.head import ROWS, Head, score_rows
 from harness.engines.tree.pack import Pack, cut_pack
 from harness.engines.tree.plan import FEWEST_ROWS
-from harness.engines.tree.radix import Ints, PrefixTree, build_tree
+from harness.engines.tree.radix import Ints, PrefixTree, key_of, tree_of
 from harness.errors import CheckpointError, UnavailableError
 
 Pair = tuple[Sequence[int], Sequence[int]]
@@ -77,7 +77,7 @@ def ask(pairs: Sequence[Pair], max_length: int) -> Asked:
         pairs: Token ids of each request.
         max_length: Context of the model in tokens.
     """
-    tree, numbers = build_tree([_input(*pair, max_length) for pair in pairs])
+    tree, numbers = tree_of(_keys(pairs, max_length))
     order = np.argsort(numbers, kind="stable")
     counts = np.fromiter((len(continuation) for _, continuation in pairs), np.int64, len(pairs))
     rows = np.empty(int(counts.sum()), np.int64)
@@ -96,8 +96,13 @@ def ask(pairs: Sequence[Pair], max_length: int) -> Asked:
     return Asked(tree, rows[by_row], tokens[by_row], requests[by_row], len(pairs), cut)
 
 
-def _input(context: Sequence[int], continuation: Sequence[int], max_length: int) -> list[int]:
-    return [*context, *continuation][-(max_length + 1) :][:-1]
+def _keys(pairs: Sequence[Pair], max_length: int) -> Iterator[bytes]:
+    """The input of each request, as a key of the tree; neighbours often have one and the same context."""
+    known, begin = None, b""
+    for context, continuation in pairs:
+        if context is not known:
+            known, begin = context, key_of(context)
+        yield (begin + key_of(continuation))[-4 * (max_length + 1) : -4]
 
 
 def score(asked: Asked, scorer: Scorer, name: Callable[[int], str]) -> Iterator[tuple[int, float, bool]]:

@@ -7,8 +7,10 @@ its tokens from ``depths[i]`` on, and hangs off the path of its predecessor. No 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from sys import byteorder
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,37 +58,36 @@ class PrefixTree:
             yield path[:length]
 
 
-def build_tree(sequences: Sequence[Sequence[int]]) -> tuple[PrefixTree, Ints]:
-    """The prefix tree of token sequences, and where each went.
+def build_tree(sequences: Iterable[Sequence[int]]) -> tuple[PrefixTree, Ints]:
+    """The prefix tree of token sequences, and the sequence number in it of each of them.
 
     Args:
-        sequences: Token ids, at least one each; repeats are merged. A list that stands in several places may be the
-            same object.
-
-    Returns:
-        The tree, and for each input its sequence number in the tree, (len(sequences),).
+        sequences: Token ids, at least one each; repeats are merged.
     """
-    keys = [_key(sequence) for sequence in sequences]
-    ordered = sorted(set(keys))
-    number = {key: place for place, key in enumerate(ordered)}
-    lengths = np.fromiter((len(key) // 4 for key in ordered), np.int64, len(ordered))
-    depths = np.zeros(len(ordered), np.int64)
-    own: list[bytes] = []
-    before = b""
-    for place, key in enumerate(ordered):
-        depths[place] = shared = _shared(before, key)
-        own.append(key[4 * shared :])
-        before = key
-    starts = np.concatenate([[0], np.cumsum(lengths - depths)]).astype(np.int64)
-    tokens = np.frombuffer(b"".join(own), ">i4").astype(np.int32)
-    return PrefixTree(tokens, starts, depths, lengths), np.fromiter((number[key] for key in keys), np.int64, len(keys))
+    return tree_of(map(key_of, sequences))
 
 
-def _key(sequence: Sequence[int]) -> bytes:
-    """Big-endian bytes, whose order is the order of the tokens."""
+def key_of(sequence: Sequence[int]) -> bytes:
+    """Token ids as big-endian bytes, four each, whose order is the order of the tokens."""
     numbers = array("i", sequence)
-    numbers.byteswap()
+    if byteorder == "little":
+        numbers.byteswap()
     return numbers.tobytes()
+
+
+def tree_of(keys: Iterable[bytes]) -> tuple[PrefixTree, Ints]:
+    """As ``build_tree``, of sequences in the form of ``key_of``."""
+    found: dict[bytes, int] = {}
+    order = np.fromiter((found.setdefault(key, len(found)) for key in keys), np.int64)
+    ordered = sorted(found)
+    place = np.empty(len(ordered), np.int64)
+    place[np.fromiter((found[key] for key in ordered), np.int64, len(ordered))] = np.arange(len(ordered))
+    found.clear()
+    lengths = np.fromiter((len(key) // 4 for key in ordered), np.int64, len(ordered))
+    depths = np.fromiter(map(_shared, chain([b""], ordered), ordered), np.int64, len(ordered))
+    starts = np.concatenate([[0], np.cumsum(lengths - depths)]).astype(np.int64)
+    own = b"".join(key[4 * depth :] for key, depth in zip(ordered, depths.tolist(), strict=True))
+    return PrefixTree(np.frombuffer(own, ">i4").astype(np.int32), starts, depths, lengths), place[order]
 
 
 def _shared(left: bytes, right: bytes) -> int:
