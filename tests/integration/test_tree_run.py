@@ -129,11 +129,11 @@ def test_a_second_checkpoint_reuses_cards_data_prompts_and_tokens(
     again = prepare(request_for(second, tmp_path / "both"), stages.append, earlier=job)
     assert stages == ["checking the checkpoint", "loading the model"]
     assert all(again.items[name] is job.items[name] for name in job.items)
-    monkeypatch.setattr("harness.engines.tree.pieces.encoded", _refusing)
+    monkeypatch.setattr("harness.engines.tree.pieces.Pieces._encoded", _refusing)
     assert list(_plain(run_job(again, RunScreen(quiet=True)))) == list(_plain(alone))
 
 
-def _refusing(tokenizer: Any, texts: list[str], special: bool) -> list[list[int]]:
+def _refusing(pieces: Any, texts: list[str]) -> list[list[int]]:
     assert texts == [], "a piece is tokenised again"
     return []
 

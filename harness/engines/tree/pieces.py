@@ -52,6 +52,7 @@ class Pieces:
         self._tokenizer = tokenizer
         self._anchor = encoded(tokenizer, [_ANCHOR], special=False)[0]
         self._unknown = getattr(tokenizer, "unk_token_id", None)
+        self._special = {self._unknown, *getattr(tokenizer, "added_tokens_decoder", {})}
         self._reaching = _reaching_tokens(tokenizer)
         self._last: tuple[list[str], Ids | None] = [], None
         self._first: dict[str, Ids | None] = {}
@@ -66,15 +67,17 @@ class Pieces:
     def cut(self, texts: Iterable[str]) -> dict[str, Cut]:
         """Where to cut each text; one that begins as an earlier one did is cut from there on."""
         found: dict[str, Cut] = {}
-        base, ends = "", [0]
+        base = ""
+        ends: list[int] = []  # where the pieces of the base end, once a text shares them
         for text in dict.fromkeys(texts):
             same = shared(base, text)
-            kept = bisect_right(ends, same - 2) if 2 * same > len(text) else 0  # the letter after a cut counts too
-            if kept:
-                found[text] = Cut(CUT.split(text[ends[kept - 1] + 1 :]), base, kept)
-                continue
+            if 2 * same > len(text) and base:
+                ends = ends or [end - 1 for end in accumulate(len(piece) + 1 for piece in found[base].pieces)]
+                if kept := bisect_right(ends, same - 2):  # the letter after a cut counts too
+                    found[text] = Cut(CUT.split(text[ends[kept - 1] + 1 :]), base, kept)
+                    continue
             found[text] = Cut(CUT.split(text))
-            base, ends = text, [end - 1 for end in accumulate(len(piece) + 1 for piece in found[text].pieces)]
+            base, ends = text, []
         return found
 
     def ids(self, cuts: Mapping[str, Cut]) -> dict[str, Ids | None]:
@@ -120,20 +123,30 @@ class Pieces:
             return None
 
     def _add_first(self, pieces: list[str]) -> None:
-        for piece, ids in zip(pieces, encoded(self._tokenizer, pieces, special=False), strict=True):
+        for piece, ids in zip(pieces, self._encoded(pieces), strict=True):
             self._first[piece] = None if self._is_odd(piece, ids) else ids
 
     def _add_later(self, pieces: list[str]) -> None:
         length = len(self._anchor)
-        found = encoded(self._tokenizer, [f"{_ANCHOR} {piece}" for piece in pieces], special=False)
+        found = self._encoded([f"{_ANCHOR} {piece}" for piece in pieces])
         for piece, ids in zip(pieces, found, strict=True):
             own = ids[length:]
             self._later[piece] = None if ids[:length] != self._anchor or self._is_odd(piece, own) else own
 
+    def _encoded(self, pieces: list[str]) -> list[Ids]:
+        """Ids of pieces, where possible without transformers' wrapping, which costs as much as the encoding."""
+        backend = getattr(self._tokenizer, "backend_tokenizer", None)
+        if backend is None:
+            return encoded(self._tokenizer, pieces, special=False)
+        backend.no_padding()
+        backend.no_truncation()
+        return [each.ids for each in backend.encode_batch_fast(pieces, add_special_tokens=False)]
+
     def _is_odd(self, piece: str, ids: Ids) -> bool:
         """Whether a piece may change its neighbours: unknown tokens fuse, added tokens reach out."""
-        unknown = self._unknown is not None and self._unknown in ids
-        return unknown or (self._reaching is not None and self._reaching.search(piece) is not None)
+        if self._special.isdisjoint(ids):
+            return False
+        return self._unknown in ids or (self._reaching is not None and self._reaching.search(piece) is not None)
 
 
 def encoded(tokenizer: Any, texts: list[str], special: bool) -> list[Ids]:
