@@ -55,7 +55,7 @@ def manifest_of(
             "device": str(getattr(job.model.lm, "device", "")),
             "dtype": str(getattr(getattr(job.model.lm, "model", None), "dtype", "")),
             "context": job.model.max_length,
-            "notes": list(job.model.notes),
+            "notes": list(job.model.remarks),
             **_sharing(job),
         },
         "prompting": asdict(request.prompting),
@@ -78,8 +78,8 @@ def _sharing(job: Job) -> dict[str, Any]:
     return {
         "max_memory": job.request.model.max_memory,
         "peak_bytes": lm.peak_bytes,
-        "fallback": getattr(lm, "fallback", None),
-        "self_check": getattr(lm, "self_check", None),
+        "fallback": lm.stock_because,
+        "self_checks": [asdict(check) for check in (lm.check, lm.text_check) if check is not None],
         "tokenising": encoder_of(lm).note,
     }
 

@@ -81,7 +81,7 @@ def run_job(job: Job, screen: Screen) -> Outcome:
         screen.stage("writing the record")
         outcome = _finish(job, journal, samples)
         journal.discard()
-    for note in job.model.notes:
+    for note in job.model.remarks:
         screen.note(note)
     return outcome
 

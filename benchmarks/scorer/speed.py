@@ -21,16 +21,16 @@ from benchmarks.scorer.limit import gflops, limit_of
 from benchmarks.scorer.models import folder_of
 from benchmarks.scorer.works import WORKS, requests_of
 
+_WORKS = ("mmlu 5-shot", "hellaswag 0-shot", "hellaswag 10-shot", "arc 25-shot", "piqa 0-shot", "ner generation")
 DOCUMENTS = {
-    "nano": {"mmlu 5-shot": 160, "hellaswag 0-shot": 100, "hellaswag 10-shot": 24, "arc 25-shot": 24, "piqa 0-shot": 100,
-             "ner generation": 40},
-    "A": {"mmlu 5-shot": 160, "hellaswag 0-shot": 60, "hellaswag 10-shot": 12, "arc 25-shot": 12, "piqa 0-shot": 60,
-          "ner generation": 40},
-    "B": {"mmlu 5-shot": 40, "hellaswag 0-shot": 20, "hellaswag 10-shot": 4, "arc 25-shot": 4, "piqa 0-shot": 20,
-          "ner generation": 12},
-    "C": {"mmlu 5-shot": 12, "hellaswag 0-shot": 5, "hellaswag 10-shot": 1, "arc 25-shot": 1, "piqa 0-shot": 5,
-          "ner generation": 2},
-}  # fmt: skip
+    model: dict(zip(_WORKS, documents, strict=True))
+    for model, documents in {
+        "nano": (100, 60, 12, 12, 60, 24),
+        "A": (100, 40, 8, 8, 40, 24),
+        "B": (24, 12, 3, 3, 12, 8),
+        "C": (12, 4, 1, 1, 4, 2),
+    }.items()
+}
 """Documents per model and work: what stock does in a minute or two."""
 
 

@@ -12,8 +12,6 @@ from harness.catalog import load_catalog
 from harness.data import resolving
 from harness.engines.tasks import TaskOptions, build_tasks, quiet_lm_eval
 
-MMLU_SUBJECTS = ("mmlu_anatomy", "mmlu_high_school_geography", "mmlu_marketing", "mmlu_professional_law")
-
 
 @dataclass(frozen=True)
 class Work:
@@ -31,7 +29,7 @@ class Work:
 
 
 WORKS = {
-    "mmlu 5-shot": Work(MMLU_SUBJECTS, 5),
+    "mmlu 5-shot": Work(("mmlu_marketing",), 5),
     "hellaswag 0-shot": Work(("hellaswag",)),
     "hellaswag 10-shot": Work(("hellaswag",), 10, own_shots=True),
     "arc 25-shot": Work(("arc_challenge",), 25),

@@ -59,13 +59,13 @@ def _by_length(items: Sequence[Item], model: LoadedModel) -> list[list[Item]]:
     ordered = sorted(items, key=lambda item: (-item.longest, item.doc_id))
     batches: list[list[Item]] = []
     while ordered:
-        size = min(model.batch, _affordable(model, ordered[0])) if model.planned else model.batch
+        size = min(model.batch, affordable(model, ordered[0])) if model.planned else model.batch
         batches.append(ordered[:size])
         ordered = ordered[size:]
     return batches
 
 
-def _affordable(model: LoadedModel, longest: Item) -> int:
+def affordable(model: LoadedModel, longest: Item) -> int:
     """Prompts of this length whose logits fit ``LOGITS_BYTES``; two float32 copies of them live at once."""
     vocabulary = getattr(getattr(getattr(model.lm, "model", None), "config", None), "vocab_size", None)
     if vocabulary is None:

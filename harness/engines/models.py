@@ -47,6 +47,12 @@ class LoadedModel:
     notes: list[str] = field(default_factory=list)
 
     @property
+    def remarks(self) -> list[str]:
+        """The notes, and whether stock had to score what the tree was asked to."""
+        reason = getattr(self.lm, "stock_because", None)
+        return [*self.notes, f"stock lm-eval scored in place of tree, which cannot: {reason}"] if reason else self.notes
+
+    @property
     def max_length(self) -> int | None:
         """Context in tokens, or None where the backend does not tell."""
         value = getattr(self.lm, "max_length", None)
@@ -220,7 +226,7 @@ def _loaded(lm: Any, options: ModelOptions, notes: Sequence[str] = ()) -> Loaded
         lm=lm,
         batch=largest_batch(options.batch_size),
         planned=options.batch_size == "auto",
-        shares=options.model == TREE and getattr(lm, "fallback", None) is None,
+        shares=options.model == TREE and lm.stock_because is None,
         notes=list(notes),
     )
 

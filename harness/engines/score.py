@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.engines.batches import affordable
 from harness.engines.items import Item, requests_of
 from harness.engines.models import LoadedModel, free_memory, is_out_of_memory
 from harness.engines.tasks import BuiltTask, counts_of
@@ -57,8 +58,9 @@ def score_batch(built: BuiltTask, model: LoadedModel, batch: Sequence[Item], cut
 
 
 def _answer(model: LoadedModel, batch: Sequence[Item]) -> None:
-    if hasattr(model.lm, "batch_size_per_gpu") and not model.shares:
-        model.lm.batch_size_per_gpu = len(batch)
+    if hasattr(model.lm, "batch_size_per_gpu"):  # the tree asks stock with it where its self-check fails
+        longest = max(batch, key=lambda item: item.longest)
+        model.lm.batch_size_per_gpu = min(len(batch), affordable(model, longest)) if model.shares else len(batch)
     for kind, requests in requests_of(batch).items():
         for instance in requests:
             instance.resps = []
