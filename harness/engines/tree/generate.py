@@ -21,6 +21,7 @@ from harness.engines.tree.decode import Decoder, Engine
 from harness.engines.tree.head import read_head
 from harness.engines.tree.plan import FEWEST_ROWS, plan_memory
 from harness.engines.tree.sampling import Recipe, recipe
+from harness.engines.tree.selfcheck import check_texts
 from harness.engines.tree.stops import Stops
 from harness.engines.tree.tokens import encoder_of
 from harness.errors import DataError, UnavailableError, UsageError
@@ -76,6 +77,9 @@ def _generated(lm: Any, requests: Sequence[Any], how: Recipe) -> Iterator[tuple[
     left = dict(enumerate(_prompts(lm, requests, how)))
     seed = int(torch.randint(1 << 62, ()).item()) if how.sample else 0
     engine = _engine(lm, how, list(left.values()))
+    if not _agrees(lm, list(left.values()), how, engine):
+        yield from _by_stock(lm, requests, f"the tree gives {lm.stock_because}")
+        return
     while left:
         try:
             for owners, tokens in Decoder(left, how, engine, seed).run():
@@ -88,6 +92,14 @@ def _generated(lm: Any, requests: Sequence[Any], how: Recipe) -> Iterator[tuple[
             if not is_out_of_memory(error):
                 raise
             engine = _halved(engine, error)
+
+
+def _agrees(lm: Any, prompts: Sequence[Sequence[int]], how: Recipe, engine: Engine) -> bool:
+    """Whether the first texts begin as stock's do; if not, stock generates all."""
+    if lm.text_check is None:
+        lm.text_check = check_texts(lm, prompts, how, engine)
+        lm.stock_because = lm.text_check.reason
+    return lm.stock_because is None
 
 
 def _prompts(lm: Any, requests: Sequence[Any], how: Recipe) -> list[list[int]]:

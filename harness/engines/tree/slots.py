@@ -111,7 +111,8 @@ class Slots:
         own = keys[:, :, : step.longest], values[:, :, : step.longest]
         queries = queries.reshape(keys.shape[1], -1, *queries.shape[1:])
         plain = queries.device.type == "cpu" and not rule.softcap and keys.shape[-1] == values.shape[-1]
-        mixed = (_merged if plain else _together)(step, layer, queries, own, rule)
+        bounded = rule.window and step.last >= rule.window
+        mixed = (_merged if plain and not bounded else _together)(step, layer, queries, own, rule)
         return mixed.flatten(0, 1).transpose(0, 1)
 
 
@@ -125,7 +126,7 @@ class _Group:
 
     def hidden(self, window: int | None) -> torch.Tensor | None:
         """Which shared tokens a row does not see, (rows, length); None where each sees all."""
-        if not window or int(self.positions.max()) < window:
+        if not window:
             return None
         ages = self.positions[:, None] - torch.arange(self.shared.length, device=self.positions.device)
         return ages >= window
@@ -141,11 +142,12 @@ class _Step:
         self.every = torch.arange(len(filled), device=device)
         self._ages = (self.places[:, None] - torch.arange(self.longest, device=device))[:, None, None, :]
         self._hidden: dict[int | None, torch.Tensor] = {}
-        self._masks: dict[int | None, torch.Tensor] = {}
+        self._mask: torch.Tensor | None = None
         members: dict[int, list[int]] = {}
         for row, prefix in enumerate(shared):
             members.setdefault(id(prefix), []).append(row)
         positions = self.places + torch.tensor([prefix.length for prefix in shared], device=device)
+        self.last = int(positions.max())
         self.groups = [_group(shared[rows[0]], rows, positions) for rows in members.values()]
 
     def hidden(self, window: int | None) -> torch.Tensor:
@@ -155,11 +157,11 @@ class _Step:
             self._hidden[window] = later | (self._ages >= window) if window else later
         return self._hidden[window]
 
-    def mask(self, window: int | None, like: torch.Tensor) -> torch.Tensor:
-        """``hidden`` as minus infinities to be added to scores, in the type of another tensor."""
-        if window not in self._masks:
-            self._masks[window] = _additive(~self.hidden(window), like)
-        return self._masks[window]
+    def mask(self, like: torch.Tensor) -> torch.Tensor:
+        """``hidden(None)`` as minus infinities to be added to scores, in the type of another tensor."""
+        if self._mask is None:
+            self._mask = _additive(~self.hidden(None), like)
+        return self._mask
 
 
 def _group(shared: Shared, rows: list[int], positions: torch.Tensor) -> _Group:
@@ -176,12 +178,12 @@ def _merged(step: _Step, layer: int, queries: torch.Tensor, own: Pair, rule: Rul
         layer: Number of the layer.
         queries: (key heads, queries per key head, rows, size).
         own: Keys and values of the rows' own tokens, (rows, key heads, tokens, size) each.
-        rule: Scale and window.
+        rule: The scale; windows and soft caps are for ``_together``.
 
     Returns:
         Like ``queries``.
     """
-    mask = step.mask(rule.window, queries).expand(-1, 1, queries.shape[1], -1)
+    mask = step.mask(queries).expand(-1, 1, queries.shape[1], -1)
     mixed: torch.Tensor
     mixed, mass = _flash(queries.permute(2, 0, 1, 3), *own, 0.0, False, attn_mask=mask, scale=rule.scale)
     mixed, mass = mixed.permute(1, 2, 0, 3), mass.permute(1, 2, 0)
@@ -189,9 +191,7 @@ def _merged(step: _Step, layer: int, queries: torch.Tensor, own: Pair, rule: Rul
         if not group.shared.length:
             continue
         keys, values = (_grouped(part, queries) for part in group.shared.layers[layer])
-        hidden = group.hidden(rule.window)
-        seen = None if hidden is None else _additive(~hidden, queries)
-        more, weight = _flash(queries[:, :, group.rows], keys, values, 0.0, False, attn_mask=seen, scale=rule.scale)
+        more, weight = _flash(queries[:, :, group.rows], keys, values, 0.0, False, scale=rule.scale)
         share = torch.sigmoid(weight - mass[:, :, group.rows]).unsqueeze(-1).to(mixed.dtype)
         mixed[:, :, group.rows] = mixed[:, :, group.rows].lerp(more, share)
     return mixed

@@ -1,0 +1,182 @@
+"""The self-check: at the first call some requests are scored as stock does it too, and the answers compared.
+
+What a model's code does beside attention cannot be known from its configuration. A few forwards without our attention
+find it out; where they disagree stock does everything, and one line says by how much they did.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.engines.tree.decode import Decoder, Engine
+from harness.engines.tree.forward import unwrapped
+from harness.engines.tree.sampling import Recipe
+
+_log = logging.getLogger(__name__)
+
+Pair = tuple[Sequence[int], Sequence[int]]
+Answer = tuple[float, bool]
+
+_REQUESTS = 4
+_FEWEST_TOKENS, _MOST_TOKENS, _SHARE = 512, 8192, 50
+"""The check costs stock at most this many tokens: one in fifty of the call's, within bounds; one request at least."""
+_NEW_TOKENS = 8
+_ROWS = 64
+"""Rows of logits that are looked at together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """How far a log-likelihood may be from stock's: ``absolute + relative * |stock|``."""
+
+    absolute: float
+    relative: float
+
+    def of(self, value: float) -> float:
+        """Nats that a log-likelihood may differ from stock's value."""
+        return self.absolute + self.relative * abs(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What a self-check has found.
+
+    Attributes:
+        requests: Requests that were scored both ways.
+        tokens: Tokens that stock's way took.
+        largest: Largest difference in nats.
+        reason: Why stock has to score this checkpoint, or None where both agree.
+    """
+
+    requests: int
+    tokens: int
+    largest: float
+    reason: str | None
+
+
+def tolerance_of(dtype: torch.dtype) -> Tolerance:
+    """What rounding explains: in float32 and wider by far less, in half precision by the width of its steps."""
+    if dtype.itemsize >= 4:
+        return Tolerance(1e-4, 1e-5)
+    return Tolerance(0.15, 0.02) if dtype == torch.bfloat16 else Tolerance(0.02, 0.003)
+
+
+def check_scores(lm: Any, pairs: Sequence[Pair], scored: Callable[[list[Pair]], list[Answer]]) -> Check:
+    """Score a few requests both ways.
+
+    Args:
+        lm: lm-eval's HFLM or a subclass.
+        pairs: Token ids of context and continuation of all requests of the call.
+        scored: Our way: log-likelihood and greedy flag of each request.
+    """
+    cut = [[*context, *continuation][-(lm.max_length + 1) :] for context, continuation in pairs]
+    numbers = pick(cut)
+    chosen = [pairs[number] for number in numbers]
+    largest, reason = 0.0, None
+    for number, (value, greedy) in zip(numbers, scored(chosen), strict=True):
+        wanted = cut[number][-len(pairs[number][1]) :]
+        stock, leads = _stock(lm, cut[number][:-1], wanted)
+        bound = tolerance_of(lm.model.dtype)
+        largest = max(largest, abs(value - stock))
+        if not abs(value - stock) <= bound.of(stock):
+            reason = f"a log-likelihood of {value:.5f} in the self-check where stock has {stock:.5f}"
+        elif abs(leads.min()) > bound.of(0.0) and greedy != bool(leads.min() > 0):
+            reason = f"a greedy flag in the self-check that is {greedy} and stock's is not"
+    return _told(Check(len(numbers), sum(len(cut[number]) for number in numbers), largest, reason))
+
+
+def check_texts(lm: Any, prompts: Sequence[Sequence[int]], how: Recipe, engine: Engine) -> Check:
+    """Generate the beginning of a few texts, and ask stock whether each token is its likeliest.
+
+    Args:
+        lm: lm-eval's HFLM or a subclass.
+        prompts: Token ids of all prompts of the call.
+        how: Their recipe; the check is greedy whatever it says.
+        engine: What generates them.
+    """
+    numbers = pick(prompts)
+    greedy = replace(how, sample=False, repetition_penalty=1.0, tokens=min(how.tokens, _NEW_TOKENS))
+    asked = {number: prompts[number] for number in numbers}
+    bound, largest, reason = tolerance_of(lm.model.dtype).of(0.0), 0.0, None
+    ours = list(Decoder(asked, greedy, replace(engine, group_cost=0), 0).run())  # closes our attention before stock's
+    for owners, made in ours:
+        prompt = prompts[owners[0]]
+        _, leads = _stock(lm, [*prompt, *made[:-1]], made)
+        largest = max(largest, -float(leads.min()))
+        if not leads.min() >= -bound:
+            reason = (
+                f"a generated token in the self-check that stock puts {-float(leads.min()):.5f} below its likeliest"
+            )
+    tokens = sum(len(prompt) + greedy.tokens for prompt in asked.values())
+    return _told(Check(len(numbers), tokens, largest, reason))
+
+
+def pick(inputs: Sequence[Sequence[int]]) -> list[int]:
+    """Numbers of the inputs to check: the shortest, the longest that is affordable, and two that share the most.
+
+    Args:
+        inputs: Token ids, at least one sequence.
+    """
+    lengths = np.fromiter(map(len, inputs), np.int64, len(inputs))
+    budget = min(max(int(lengths.sum()) // _SHARE, _FEWEST_TOKENS), _MOST_TOKENS)
+    order = np.argsort(lengths, kind="stable")
+    picked, left = [int(order[0])], budget - int(lengths[order[0]])
+    for number in (*_most_shared(inputs, left), *order[::-1].tolist()):
+        if len(picked) == _REQUESTS:
+            break
+        if number not in picked and lengths[number] <= left:
+            picked.append(number)
+            left -= int(lengths[number])
+    return picked
+
+
+def _most_shared(inputs: Sequence[Sequence[int]], budget: int) -> list[int]:
+    """Of some inputs near each other in the call, the two unlike ones that share the longest beginning."""
+    best, found = 0, []
+    few = [number for number in range(min(len(inputs), 64)) if 2 * len(inputs[number]) <= budget]
+    for left, right in itertools.pairwise(few):
+        shared = _shared(inputs[left], inputs[right])
+        if shared > best and list(inputs[left]) != list(inputs[right]):
+            best, found = shared, [left, right]
+    return found
+
+
+def _shared(left: Sequence[int], right: Sequence[int]) -> int:
+    pairs = enumerate(zip(left, right, strict=False))
+    return next((place for place, (one, other) in pairs if one != other), min(len(left), len(right)))
+
+
+@torch.inference_mode()
+def _stock(lm: Any, inputs: Sequence[int], wanted: Sequence[int]) -> tuple[float, Any]:
+    """Log-likelihood of the last tokens by stock's own forward, and by how much each leads all others."""
+    kept = {"logits_to_keep": len(wanted)} if _keeps_logits(lm.model) else {}
+    ids = torch.tensor([list(inputs)], device=lm.device)
+    logits = lm.model(ids, use_cache=False, **kept).logits[0, -len(wanted) :]
+    targets = torch.tensor(list(wanted), device=logits.device)[:, None]
+    value, leads = 0.0, []
+    for first in range(0, len(targets), _ROWS):
+        some, target = logits[first : first + _ROWS].float(), targets[first : first + _ROWS]
+        own = some.gather(1, target)
+        value += float((own - some.logsumexp(1, keepdim=True)).sum())
+        leads.append(own - some.scatter(1, target, float("-inf")).amax(dim=1, keepdim=True))
+    return value, torch.cat(leads)[:, 0].cpu().numpy()
+
+
+def _keeps_logits(model: Any) -> bool:
+    return "logits_to_keep" in inspect.signature(unwrapped(model).forward).parameters
+
+
+def _told(check: Check) -> Check:
+    if check.reason is not None:
+        _log.warning("stock lm-eval scores this checkpoint: the tree gives %s", check.reason)
+    told = "self-check: %d requests of %d tokens, largest difference from stock %.2g"
+    _log.info(told, check.requests, check.tokens, check.largest)
+    return check
