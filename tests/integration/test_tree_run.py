@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -79,6 +80,31 @@ def test_the_manifest_tells_how_the_tree_scored(tmp_path: Path, capsys: pytest.C
         "tree", "1GiB", None, None,
     )  # fmt: skip
     assert 1 << 26 < engine["peak_bytes"] < 1 << 36
+
+
+def test_what_the_tree_cannot_do_is_scored_by_stock_and_told(
+    checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A checkpoint with another attention has stock's records, and the reason is told and recorded."""
+    folder = _bloom(checkpoint, tmp_path / "bloom")
+    chosen = ("run", "-t", "quick_topic", "-L", "6", "-a", f"pretrained={folder}", "-o", str(tmp_path))
+    ours, stock = document(capsys, *chosen), document(capsys, *chosen, "-M", "hf")
+    engine = load_run(ours["path"], tmp_path).manifest["engine"]
+    assert "attention" in engine["fallback"]
+    assert any("stock lm-eval scored in place of tree" in note for note in engine["notes"])
+    assert predictions(ours["path"]) == predictions(stock["path"])
+
+
+def _bloom(checkpoint: Path, folder: Path) -> Path:
+    """A small random BLOOM, which knows positions by a bias, with the tokenizer of another checkpoint."""
+    import torch
+    from transformers import BloomConfig, BloomForCausalLM
+
+    torch.manual_seed(0)
+    BloomForCausalLM(BloomConfig(vocab_size=6144, hidden_size=32, n_layer=2, n_head=2)).save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(checkpoint / name, folder / name)
+    return folder
 
 
 def test_a_memory_limit_is_for_the_tree_alone(refused: Callable[..., str]) -> None:
