@@ -51,7 +51,7 @@ def manifest_of(
             "model": request.model.model,
             "arguments": {name: _shown(value) for name, value in request.model.arguments.items()},
             "batch_size": request.model.batch_size,
-            "largest_batch": job.model.batch,
+            "largest_batch": None if job.model.shares and job.model.planned else job.model.batch,
             "device": str(getattr(job.model.lm, "device", "")),
             "dtype": str(getattr(getattr(job.model.lm, "model", None), "dtype", "")),
             "context": job.model.max_length,

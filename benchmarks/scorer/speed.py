@@ -1,6 +1,6 @@
 """CPU-seconds of stock ``hf`` and of ``tree`` on the same requests, in one process, beside the FLOP limit.
 
-    python -m benchmarks.scorer.speed --mirror DIR [--models nano,A,B,C] [--works "mmlu 5-shot,piqa 0-shot"] [--out F]
+    python -m benchmarks.scorer.speed --mirror DIR [--models nano,A,B,C] [--works "mmlu 5-shot,piqa 0-shot"] [--batches 1,8] [--out F]
 
 Each side scores the requests of one cell from text to answers, one thread, stock at batch sizes 1 and 8; a few requests
 warm each up. Answers are compared: choices, greedy flags, largest difference of a log-likelihood, texts. One JSON line
@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, default=Path("build/scorer"))
     parser.add_argument("--models", default="nano,A,B,C")
     parser.add_argument("--works", default=",".join(WORKS))
+    parser.add_argument("--batches", type=lambda text: [int(size) for size in text.split(",")], default=[1, 8])
     parser.add_argument("--out", type=Path, default=Path("build/scorer/speed.jsonl"))
     options = parser.parse_args()
     import torch
@@ -62,7 +63,7 @@ def cell(model: str, work: str, options: argparse.Namespace) -> dict[str, Any]:
     requests = requests_of(WORKS[work], documents, options.mirror)
     folder = str(folder_of(model, options.scratch))
     seconds, answers = {}, {}
-    for side, batch in (("tree", 1), ("hf", 1), ("hf", 8)):
+    for side, batch in (("tree", 1), *(("hf", size) for size in options.batches)):
         lm = loaded(side, folder, batch)
         seconds[f"{side} {batch}"], answers[side] = timed(lm, requests)
         if side == "tree":
@@ -73,7 +74,7 @@ def cell(model: str, work: str, options: argparse.Namespace) -> dict[str, Any]:
     return {
         "model": model, "work": work, "documents": len({(id(r.doc), r.task_name, r.doc_id) for r in requests}),
         "requests": len(requests), **compared(requests, answers["hf"], answers["tree"]),
-        "stock 1": seconds["hf 1"], "stock 8": seconds["hf 8"], "tree": seconds["tree 1"],
+        "stock 1": seconds.get("hf 1"), "stock 8": seconds.get("hf 8"), "tree": seconds["tree 1"],
         "limit": limit.seconds(rate), **limit.told(),
     }  # fmt: skip
 
@@ -117,14 +118,16 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
     head = "| model | work (documents) | stock 1 | stock 8 | tree | ratio | stock / limit | tree / limit | agreement |"
     lines = [head, "|---|---|---:|---:|---:|---:|---:|---:|---|"]
     for row in rows:
-        best = min(row["stock 1"], row["stock 8"])
+        stock = [row["stock 1"], row["stock 8"]]
+        best = min(seconds for seconds in stock if seconds is not None)
+        shown = " | ".join("" if seconds is None else f"{seconds:.1f}" for seconds in stock)
         agreement = (
             f"{row['other texts']} other texts" if "other texts" in row
             else f"{row['other choices']} other choices, {row['other greedy']} flags, {row['delta']:.0e}"
         )  # fmt: skip
         lines.append(
-            f"| {row['model']} | {row['work']} ({row['documents']}) | {row['stock 1']:.1f} | {row['stock 8']:.1f} "
-            f"| {row['tree']:.2f} | **{best / row['tree']:.1f}x** | {best / row['limit']:.1f} "
+            f"| {row['model']} | {row['work']} ({row['documents']}) | {shown} | {row['tree']:.2f} "
+            f"| **{best / row['tree']:.1f}x** | {best / row['limit']:.1f} "
             f"| {row['tree'] / row['limit']:.2f} | {agreement} |"
         )
     return "\n".join(lines)
