@@ -1,6 +1,7 @@
 """CPU-seconds of stock ``hf`` and of ``tree`` on the same requests, in one process, beside the FLOP limit.
 
-    python -m benchmarks.scorer.speed --mirror DIR [--models nano,A,B,C] [--works "mmlu 5-shot,piqa 0-shot"] [--batches 1,8] [--out F]
+    python -m benchmarks.scorer.speed --mirror DIR [--models nano,A,B,C] [--works "mmlu 5-shot,piqa 0-shot"]
+    python -m benchmarks.scorer.speed --table build/scorer/speed.jsonl
 
 Each side scores the requests of one cell from text to answers, one thread, stock at batch sizes 1 and 8; a few requests
 warm each up. Answers are compared: choices, greedy flags, largest difference of a log-likelihood, texts. One JSON line
@@ -37,13 +38,17 @@ DOCUMENTS = {
 def main() -> None:
     """Measure every cell that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--mirror", type=Path, required=True)
+    parser.add_argument("--mirror", type=Path)
     parser.add_argument("--scratch", type=Path, default=Path("build/scorer"))
     parser.add_argument("--models", default="nano,A,B,C")
     parser.add_argument("--works", default=",".join(WORKS))
     parser.add_argument("--batches", type=lambda text: [int(size) for size in text.split(",")], default=[1, 8])
     parser.add_argument("--out", type=Path, default=Path("build/scorer/speed.jsonl"))
+    parser.add_argument("--table", type=Path, help="Print the table of cells that are measured, and no more.")
     options = parser.parse_args()
+    if options.table:
+        print(table([json.loads(line) for line in options.table.read_text(encoding="utf-8").splitlines()]))
+        return
     import torch
 
     torch.set_num_threads(1)
@@ -125,10 +130,10 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
             f"{row['other texts']} other texts" if "other texts" in row
             else f"{row['other choices']} other choices, {row['other greedy']} flags, {row['delta']:.0e}"
         )  # fmt: skip
+        limits = f"{best / row['limit']:.1f} | {row['tree'] / row['limit']:.2f}" if "delta" in row else "|"
         lines.append(
             f"| {row['model']} | {row['work']} ({row['documents']}) | {shown} | {row['tree']:.2f} "
-            f"| **{best / row['tree']:.1f}x** | {best / row['limit']:.1f} "
-            f"| {row['tree'] / row['limit']:.2f} | {agreement} |"
+            f"| **{best / row['tree']:.1f}x** | {limits} | {agreement} |"
         )
     return "\n".join(lines)
 
