@@ -77,11 +77,11 @@ def _generated(lm: Any, requests: Sequence[Any], how: Recipe) -> Iterator[tuple[
     left = dict(enumerate(_prompts(lm, requests, how)))
     seed = int(torch.randint(1 << 62, ()).item()) if how.sample else 0
     engine = _engine(lm, how, list(left.values()))
-    if not _agrees(lm, list(left.values()), how, engine):
-        yield from _by_stock(lm, requests, f"the tree gives {lm.stock_because}")
-        return
     while left:
         try:
+            if not _agrees(lm, list(left.values()), how, engine):
+                yield from _by_stock(lm, requests, f"the tree gives {lm.stock_because}")
+                return
             for owners, tokens in Decoder(left, how, engine, seed).run():
                 text = _text(lm, tokens, how)
                 for owner in owners:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from harness.engines.models import free_memory, is_out_of_memory
 from harness.engines.tree.decode import Decoder, Engine
 from harness.engines.tree.forward import unwrapped
 from harness.engines.tree.sampling import Recipe
@@ -28,6 +29,8 @@ Answer = tuple[float, bool]
 _REQUESTS = 4
 _FEWEST_TOKENS, _MOST_TOKENS, _SHARE = 512, 8192, 50
 """The check costs stock at most this many tokens: one in fifty of the call's, within bounds; one request at least."""
+_NEAR = 64
+"""Requests among which those to check are looked for."""
 _NEW_TOKENS = 8
 _ROWS = 64
 """Rows of logits that are looked at together."""
@@ -77,20 +80,22 @@ def check_scores(lm: Any, pairs: Sequence[Pair], scored: Callable[[list[Pair]], 
         pairs: Token ids of context and continuation of all requests of the call.
         scored: Our way: log-likelihood and greedy flag of each request.
     """
-    cut = [[*context, *continuation][-(lm.max_length + 1) :] for context, continuation in pairs]
-    numbers = pick(cut)
-    chosen = [pairs[number] for number in numbers]
-    largest, reason = 0.0, None
-    for number, (value, greedy) in zip(numbers, scored(chosen), strict=True):
-        wanted = cut[number][-len(pairs[number][1]) :]
-        stock, leads = _stock(lm, cut[number][:-1], wanted)
-        bound = tolerance_of(lm.model.dtype)
+    most = lm.max_length + 1
+    lengths = [min(len(context) + len(continuation), most) for context, continuation in pairs]
+    numbers = pick(lengths, lambda number: [*pairs[number][0], *pairs[number][1]][-most:])
+    bound, largest, reason = tolerance_of(lm.model.dtype), 0.0, None
+    for number, (value, greedy) in zip(numbers, scored([pairs[number] for number in numbers]), strict=True):
+        context, continuation = pairs[number]
+        said = _stock(lm, [*context, *continuation][-most:][:-1], continuation)
+        if said is None:
+            continue
+        stock, leads = said
         largest = max(largest, abs(value - stock))
         if not abs(value - stock) <= bound.of(stock):
             reason = f"a log-likelihood of {value:.5f} in the self-check where stock has {stock:.5f}"
         elif abs(leads.min()) > bound.of(0.0) and greedy != bool(leads.min() > 0):
             reason = f"a greedy flag in the self-check that is {greedy} and stock's is not"
-    return _told(Check(len(numbers), sum(len(cut[number]) for number in numbers), largest, reason))
+    return _told(Check(len(numbers), sum(lengths[number] for number in numbers), largest, reason))
 
 
 def check_texts(lm: Any, prompts: Sequence[Sequence[int]], how: Recipe, engine: Engine) -> Check:
@@ -102,51 +107,50 @@ def check_texts(lm: Any, prompts: Sequence[Sequence[int]], how: Recipe, engine: 
         how: Their recipe; the check is greedy whatever it says.
         engine: What generates them.
     """
-    numbers = pick(prompts)
+    numbers = pick([len(prompt) for prompt in prompts], prompts.__getitem__)
     greedy = replace(how, sample=False, repetition_penalty=1.0, tokens=min(how.tokens, _NEW_TOKENS))
     asked = {number: prompts[number] for number in numbers}
     bound, largest, reason = tolerance_of(lm.model.dtype).of(0.0), 0.0, None
     ours = list(Decoder(asked, greedy, replace(engine, group_cost=0), 0).run())  # closes our attention before stock's
     for owners, made in ours:
         prompt = prompts[owners[0]]
-        _, leads = _stock(lm, [*prompt, *made[:-1]], made)
-        largest = max(largest, -float(leads.min()))
-        if not leads.min() >= -bound:
-            reason = (
-                f"a generated token in the self-check that stock puts {-float(leads.min()):.5f} below its likeliest"
-            )
+        said = _stock(lm, [*prompt, *made[:-1]], made)
+        behind = 0.0 if said is None else -float(said[1].min())
+        largest = max(largest, behind)
+        if not behind <= bound:
+            reason = f"a generated token in the self-check that stock puts {behind:.5f} below its likeliest"
     tokens = sum(len(prompt) + greedy.tokens for prompt in asked.values())
     return _told(Check(len(numbers), tokens, largest, reason))
 
 
-def pick(inputs: Sequence[Sequence[int]]) -> list[int]:
-    """Numbers of the inputs to check: the shortest, the longest that is affordable, and two that share the most.
+def pick(lengths: Sequence[int], tokens: Callable[[int], Sequence[int]]) -> list[int]:
+    """Numbers of the requests to check: the shortest, two that share the most, and the longest that are affordable.
 
     Args:
-        inputs: Token ids, at least one sequence.
+        lengths: Tokens of each request, at least one request.
+        tokens: Gives the tokens of a request by its number.
     """
-    lengths = np.fromiter(map(len, inputs), np.int64, len(inputs))
-    budget = min(max(int(lengths.sum()) // _SHARE, _FEWEST_TOKENS), _MOST_TOKENS)
-    order = np.argsort(lengths, kind="stable")
-    picked, left = [int(order[0])], budget - int(lengths[order[0]])
-    for number in (*_most_shared(inputs, left), *order[::-1].tolist()):
-        if len(picked) == _REQUESTS:
-            break
-        if number not in picked and lengths[number] <= left:
+    sizes = np.array(lengths)
+    budget = min(max(int(sizes.sum()) // _SHARE, _FEWEST_TOKENS), _MOST_TOKENS)
+    order = np.argsort(sizes, kind="stable")
+    picked, left = [int(order[0])], budget - int(sizes[order[0]])
+    near = [number for number in range(min(len(sizes), _NEAR)) if 2 * sizes[number] <= left]
+    affordable = order[: int(np.searchsorted(sizes[order], left, side="right"))][::-1]
+    for number in (*_most_shared(near, tokens), *affordable[:_NEAR].tolist()):
+        if len(picked) < _REQUESTS and number not in picked and sizes[number] <= left:
             picked.append(number)
-            left -= int(lengths[number])
+            left -= int(sizes[number])
     return picked
 
 
-def _most_shared(inputs: Sequence[Sequence[int]], budget: int) -> list[int]:
-    """Of some inputs near each other in the call, the two unlike ones that share the longest beginning."""
-    best, found = 0, []
-    few = [number for number in range(min(len(inputs), 64)) if 2 * len(inputs[number]) <= budget]
-    for left, right in itertools.pairwise(few):
-        shared = _shared(inputs[left], inputs[right])
-        if shared > best and list(inputs[left]) != list(inputs[right]):
-            best, found = shared, [left, right]
-    return found
+def _most_shared(near: Sequence[int], tokens: Callable[[int], Sequence[int]]) -> tuple[int, ...]:
+    """Of requests near each other in the call, the two unlike ones that share the longest beginning."""
+    best: tuple[int, tuple[int, ...]] = (0, ())
+    for left, right in itertools.pairwise(near):
+        one, other = list(tokens(left)), list(tokens(right))
+        if one != other:
+            best = max(best, (_shared(one, other), (left, right)), key=lambda found: found[0])
+    return best[1]
 
 
 def _shared(left: Sequence[int], right: Sequence[int]) -> int:
@@ -154,8 +158,19 @@ def _shared(left: Sequence[int], right: Sequence[int]) -> int:
     return next((place for place, (one, other) in pairs if one != other), min(len(left), len(right)))
 
 
+def _stock(lm: Any, inputs: Sequence[int], wanted: Sequence[int]) -> tuple[float, Any] | None:
+    """What ``_plainly`` finds; None where stock has no memory for the request."""
+    try:
+        return _plainly(lm, inputs, wanted)
+    except Exception as error:  # torch has no one exception for it
+        if not is_out_of_memory(error):
+            raise
+        free_memory()
+        return None
+
+
 @torch.inference_mode()
-def _stock(lm: Any, inputs: Sequence[int], wanted: Sequence[int]) -> tuple[float, Any]:
+def _plainly(lm: Any, inputs: Sequence[int], wanted: Sequence[int]) -> tuple[float, Any]:
     """Log-likelihood of the last tokens by stock's own forward, and by how much each leads all others."""
     kept = {"logits_to_keep": len(wanted)} if _keeps_logits(lm.model) else {}
     ids = torch.tensor([list(inputs)], device=lm.device)
