@@ -17,7 +17,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from harness.engines.tree.forward import Rule
 from harness.engines.tree.pack import Pack
-from harness.engines.tree.parts import Square, parts_of, visible
+from harness.engines.tree.parts import Square, ends, parts_of
 
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 
@@ -144,15 +144,14 @@ class PackAttention:
     def _full_mask(self, window: int | None, like: torch.Tensor) -> torch.Tensor:
         """What each row sees of the stored path and the pack, (rows, stored + rows)."""
         if window not in self._full_masks:
-            pack = self.pack
-            positions = torch.from_numpy(pack.positions)
-            path = torch.arange(pack.stored)
-            branch = torch.empty(pack.rows, dtype=torch.int64)
-            lowest = pack.stored
-            for run in pack.runs:
-                lowest = min(lowest, run.depth)
-                branch[run.start : run.stop] = lowest
-            seen = torch.cat([path < branch[:, None], torch.from_numpy(visible(pack.runs))], 1)
+            pack, device = self.pack, like.device
+            branch = np.minimum.accumulate([run.depth for run in pack.runs])
+            counts = [run.stop - run.start for run in pack.runs]
+            seen_path = torch.from_numpy(np.repeat(branch, counts)).to(device)
+            positions, end = torch.from_numpy(pack.positions).to(device), torch.from_numpy(ends(pack.runs)).to(device)
+            row, path = torch.arange(pack.rows, device=device), torch.arange(pack.stored, device=device)
+            own = (row <= row[:, None]) & (row[:, None] < end)
+            seen = torch.cat([path < seen_path[:, None], own], 1)
             if window:
                 seen &= positions[:, None] - torch.cat([path, positions]) < window
             self._full_masks[window] = _additive(seen, like)
@@ -171,8 +170,7 @@ def _grouped(part: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
 
 
 def _additive(seen: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    mask = torch.zeros(seen.shape, dtype=like.dtype)
-    return mask.masked_fill_(~seen, float("-inf")).to(like.device)
+    return like.new_zeros(seen.shape).masked_fill_(~seen, float("-inf"))
 
 
 def _merge(out: torch.Tensor, mass: torch.Tensor, more: torch.Tensor, weight: torch.Tensor) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.engines.tree.pack import Run
+from harness.engines.tree.radix import Ints
 
 SMALL = 160
 """Rows up to which a subtree is one masked square: below, a second call costs more than the masked half."""
@@ -139,9 +140,15 @@ def _split(runs: list[Run]) -> list[Block]:
 
 
 def visible(runs: Sequence[Run]) -> NDArray[np.bool_]:
-    """Which rows of some consecutive runs each row sees, (rows, rows): its own path, itself included.
+    """Which rows of some consecutive runs each row sees, (rows, rows): its own path, itself included."""
+    row = np.arange(runs[-1].stop - runs[0].start)
+    return (row[None, :] <= row[:, None]) & (row[:, None] < ends(runs)[None, :])
 
-    Row ``j`` is on the path of row ``i`` where ``j <= i`` and no run between them branched off before ``j``.
+
+def ends(runs: Sequence[Run]) -> Ints:
+    """The row after the last descendant of each row of some consecutive runs, (rows,), counted from the first.
+
+    Row ``j`` is on the path of row ``i`` where ``j <= i < ends[j]``.
     """
     base, rows = runs[0].start, runs[-1].stop - runs[0].start
     end = np.full(rows + 1, rows, dtype=np.int64)
@@ -151,5 +158,4 @@ def visible(runs: Sequence[Run]) -> NDArray[np.bool_]:
         end[path[run.depth : reach]] = run.start - base
         path[run.depth : run.end] = np.arange(run.start - base, run.stop - base)
         reach = run.end
-    row = np.arange(rows)
-    return (row[None, :] <= row[:, None]) & (row[:, None] < end[None, :-1])
+    return end[:-1]
