@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -16,11 +16,12 @@ from harness.engines.tree import falcon
 from harness.engines.tree.forward import unwrapped
 from harness.engines.tree.generate import generate
 from harness.engines.tree.head import read_head
-from harness.engines.tree.loglikelihood import Pair, Report, Scorer, ask, score
+from harness.engines.tree.loglikelihood import Asked, Pair, Report, Scorer, ask, score
 from harness.engines.tree.plan import parse_bytes, peak_bytes, plan_memory
+from harness.engines.tree.selfcheck import Check, check_scores
 from harness.engines.tree.support import unsupported
 from harness.engines.tree.tokens import encoder_of
-from harness.errors import DataError
+from harness.errors import CheckpointError, DataError
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +35,8 @@ class TreeLM(HFLM):  # type: ignore[misc]
 
     Attributes:
         stock_because: Why stock scores this checkpoint, or None where the tree does.
+        check: What the self-check of the first scores found, or None before it.
+        text_check: What the self-check of the first generated texts found, or None before it.
         truncated: Requests that were cut from the left so far.
         on_result: Called with (position in the call, answer) as each answer comes, or None.
     """
@@ -51,6 +54,8 @@ class TreeLM(HFLM):  # type: ignore[misc]
         super().__init__(pretrained, **options)
         self.truncated = 0
         self.on_result: Report | None = None
+        self.check: Check | None = None
+        self.text_check: Check | None = None
         self.stock_because = unsupported(self.model, self.tokenizer, options)
         if self.stock_because is not None:
             _log.warning("stock lm-eval scores this checkpoint: it has %s", self.stock_because)
@@ -108,12 +113,15 @@ class TreeLM(HFLM):  # type: ignore[misc]
     def _loglikelihood_tokens(
         self, requests: Sequence[tuple[Any, list[int], list[int]]], disable_tqdm: bool = False, **others: Any
     ) -> list[tuple[float, bool]]:
-        if self.stock_because is not None:
+        pairs = self._pairs(requests) if self.stock_because is None else []
+        if self._why_stock(pairs) is not None:
             return list(super()._loglikelihood_tokens(requests, disable_tqdm=disable_tqdm, **others))
+        asked = ask(pairs, self.max_length)
+        self._count_truncated(asked.truncated)
         answers: list[Any] = [None] * len(requests)
         bar = tqdm(total=len(requests), disable=disable_tqdm or self.rank != 0, desc="Running loglikelihood requests")
         with bar:
-            for place, value, greedy in self._scores(requests):
+            for place, value, greedy in self._scores(asked, lambda place: _named(place, requests[place][0])):
                 text, answers[place] = requests[place][0], (value, greedy)
                 if text is not None:  # a window of a rolling request
                     self.cache_hook.add_partial("loglikelihood", text, answers[place])
@@ -122,21 +130,36 @@ class TreeLM(HFLM):  # type: ignore[misc]
                 bar.update()
         return answers
 
-    def _scores(self, requests: Sequence[tuple[Any, list[int], list[int]]]) -> Iterator[tuple[int, float, bool]]:
-        pairs: list[Pair] = []
+    def _pairs(self, requests: Sequence[tuple[Any, list[int], list[int]]]) -> list[Pair]:
         for place, (text, context, continuation) in enumerate(requests):
             if reason := _unscorable(context, continuation, self.max_length):
                 raise DataError(_named(place, text), reason, "correct the card that makes it")
-            pairs.append((context, continuation))
-        asked = ask(pairs, self.max_length)
-        if asked.truncated:
-            self.truncated += asked.truncated
-            told = "%d requests exceed the context of %d tokens and are cut from the left"
-            _log.warning(told, asked.truncated, self.max_length)
+        return [(context, continuation) for _, context, continuation in requests]
+
+    def _why_stock(self, pairs: list[Pair]) -> str | None:
+        """Why stock has to score, by what the checkpoint is made of or by the self-check; None where it need not."""
+        if self.stock_because is None and self.check is None and pairs:
+            try:
+                self.check = check_scores(self, pairs, self._answers)
+            except CheckpointError:  # a NaN: the call itself will meet it, and name the request
+                return None
+            self.stock_because = self.check.reason
+        return self.stock_because
+
+    def _answers(self, pairs: list[Pair]) -> list[tuple[float, bool]]:
+        found = sorted(self._scores(ask(pairs, self.max_length), "Request {} of the self-check".format))
+        return [(value, greedy) for _, value, greedy in found]
+
+    def _scores(self, asked: Asked, name: Callable[[int], str]) -> Iterator[tuple[int, float, bool]]:
         plan = plan_memory(self.model, self.device, asked.tree.longest, self._max_memory)
         wide = torch.float64 if self.softmax_dtype == torch.float64 else torch.float32
-        scorer = Scorer(self.model, read_head(self.model), self.device, plan.rows, wide)
-        yield from score(asked, scorer, lambda place: _named(place, requests[place][0]))
+        return score(asked, Scorer(self.model, read_head(self.model), self.device, plan.rows, wide), name)
+
+    def _count_truncated(self, requests: int) -> None:
+        if requests:
+            self.truncated += requests
+            told = "%d requests exceed the context of %d tokens and are cut from the left"
+            _log.warning(told, requests, self.max_length)
 
 
 def _unscorable(context: Sequence[int], continuation: Sequence[int], max_length: int) -> str | None:
