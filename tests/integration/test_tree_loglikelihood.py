@@ -95,7 +95,7 @@ def test_the_masked_attention_of_other_devices_gives_the_same(
     stock: HFLM, tree: TreeLM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where the CPU kernel is not to be had, one mask over the stored path and the pack takes its place."""
-    monkeypatch.setattr(attention, "_has_kernel", lambda *_: False)
+    monkeypatch.setattr(attention, "has_kernel", lambda *_: False)
     monkeypatch.setattr("harness.engines.tree.plan.CPU_ROWS", 64)
     assert_equal(asked(tree, QUESTIONS), asked(stock, QUESTIONS))
 
@@ -285,11 +285,19 @@ def test_the_peak_of_memory_is_reported(tree: TreeLM) -> None:
     assert tree.peak_bytes > 50_000_000
 
 
-def test_stock_attention_is_back_after_a_call(tree: TreeLM) -> None:
-    """The model that the tree borrowed behaves as before, also after a failure."""
+def test_stock_attention_is_back_after_a_call(tree: TreeLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The model that the tree borrowed behaves as before, also where the call is broken off."""
     before = tree.model.config._attn_implementation
     asked(tree, QUESTIONS[:2])
     assert tree.model.config._attn_implementation == before
+
+    def broken(place: int, answer: Score) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tree, "on_result", broken)
+    with pytest.raises(KeyboardInterrupt) as kept:  # holds the frames of the call alive
+        asked(tree, QUESTIONS)
+    assert tree.model.config._attn_implementation == before, kept
 
 
 def test_the_cache_of_lm_eval_gets_every_answer(tree: TreeLM, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,8 @@ from harness.engines.tree.forward import Rule
 from harness.engines.tree.pack import Pack
 from harness.engines.tree.parts import Square, ends, parts_of
 
-_flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+"""The CPU kernel that returns an attention and its log-sum-exps."""
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 
@@ -77,7 +78,7 @@ class PackAttention:
         queries = queries.reshape(heads, -1, *queries.shape[1:])
         window = rule.window if rule.window and rule.window <= int(self.pack.positions.max()) else None
         rule = Rule(rule.scale, window, rule.softcap)
-        if _has_kernel(queries, pair, rule):
+        if has_kernel(queries, pair, rule):
             return self._by_parts(layer, queries, pair, rule.scale)
         return self._masked(layer, queries, pair, rule)
 
@@ -94,14 +95,14 @@ class PackAttention:
         mass = torch.empty(queries.shape[:3], dtype=torch.float32)
         for square in self._parts.squares:
             start, stop = square.start, square.stop
-            keys, values = (_grouped(part, queries) for part in self._seen(layer, square, pair))
+            keys, values = (grouped(part, queries) for part in self._seen(layer, square, pair))
             mask = self._square_mask(square, queries)
-            part = _flash(queries[:, :, start:stop], keys, values, 0.0, mask is None, attn_mask=mask, scale=scale)
+            part = flash(queries[:, :, start:stop], keys, values, 0.0, mask is None, attn_mask=mask, scale=scale)
             out[:, :, start:stop], mass[:, :, start:stop] = part
         for start, stop, first, last, stored in self._parts.rectangles:
             seen = self.path.read(layer, first, last) if stored else (part[:, first:last] for part in pair)
-            keys, values = (_grouped(part, queries) for part in seen)
-            more, weight = _flash(queries[:, :, start:stop], keys, values, 0.0, False, scale=scale)
+            keys, values = (grouped(part, queries) for part in seen)
+            more, weight = flash(queries[:, :, start:stop], keys, values, 0.0, False, scale=scale)
             _merge(out[:, :, start:stop], mass[:, :, start:stop], more, weight)
         return result.flatten(1, 2)
 
@@ -124,14 +125,14 @@ class PackAttention:
                 return None
             own = np.tri(rows, dtype=bool) if square.visible is None else square.visible
             seen = np.concatenate([np.ones((rows, before), dtype=bool), own], 1)
-            self._square_masks[square.start] = _additive(torch.from_numpy(seen), like)
+            self._square_masks[square.start] = additive(torch.from_numpy(seen), like)
         return self._square_masks[square.start]
 
     def _masked(self, layer: int, queries: torch.Tensor, pair: Pair, rule: Rule) -> torch.Tensor:
         if self.pack.stored:
             before = self.path.read(layer, 0, self.pack.stored)
             pair = torch.cat([before[0], pair[0]], 1), torch.cat([before[1], pair[1]], 1)
-        keys, values = (_grouped(part, queries) for part in pair)
+        keys, values = (grouped(part, queries) for part in pair)
         mask = self._full_mask(rule.window, queries)
         if rule.softcap:
             scores = (queries @ keys.transpose(-1, -2)) * rule.scale
@@ -154,22 +155,23 @@ class PackAttention:
             seen = torch.cat([path < seen_path[:, None], own], 1)
             if window:
                 seen &= positions[:, None] - torch.cat([path, positions]) < window
-            self._full_masks[window] = _additive(seen, like)
+            self._full_masks[window] = additive(seen, like)
         return self._full_masks[window]
 
 
-def _has_kernel(queries: torch.Tensor, pair: Pair, rule: Rule) -> bool:
+def has_kernel(queries: torch.Tensor, pair: Pair, rule: Rule) -> bool:
     """Whether the CPU's kernel with a log-sum-exp computes this attention."""
     plain = rule.softcap is None and rule.window is None and pair[0].shape[-1] == pair[1].shape[-1]
     return plain and queries.device.type == "cpu"
 
 
-def _grouped(part: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
+def grouped(part: torch.Tensor, queries: torch.Tensor) -> torch.Tensor:
     """Keys or values (key heads, n, size) seen by each query head of their group, without a copy."""
     return part.unsqueeze(1).expand(-1, queries.shape[1], -1, -1)
 
 
-def _additive(seen: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+def additive(seen: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """A mask to be added to scores: 0 where something is seen, else minus infinity, in the type of another tensor."""
     return like.new_zeros(seen.shape).masked_fill_(~seen, float("-inf"))
 
 

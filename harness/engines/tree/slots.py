@@ -7,11 +7,11 @@ own slot, under one softmax. Rows that end leave by the last row taking their sl
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
-from harness.engines.tree.attention import _additive, _flash, _grouped
+from harness.engines.tree.attention import additive, flash, grouped, has_kernel
 from harness.engines.tree.forward import Rule
 
 Pair = tuple[torch.Tensor, torch.Tensor]
@@ -110,9 +110,8 @@ class Slots:
             buffer[step.every, :, step.places] = part.transpose(0, 1)
         own = keys[:, :, : step.longest], values[:, :, : step.longest]
         queries = queries.reshape(keys.shape[1], -1, *queries.shape[1:])
-        plain = queries.device.type == "cpu" and not rule.softcap and keys.shape[-1] == values.shape[-1]
-        bounded = rule.window and step.last >= rule.window
-        mixed = (_merged if plain and not bounded else _together)(step, layer, queries, own, rule)
+        rule = rule if rule.window and rule.window <= step.last else replace(rule, window=None)
+        mixed = (_merged if has_kernel(queries, own, rule) else _together)(step, layer, queries, own, rule)
         return mixed.flatten(0, 1).transpose(0, 1)
 
 
@@ -160,7 +159,7 @@ class _Step:
     def mask(self, like: torch.Tensor) -> torch.Tensor:
         """``hidden(None)`` as minus infinities to be added to scores, in the type of another tensor."""
         if self._mask is None:
-            self._mask = _additive(~self.hidden(None), like)
+            self._mask = additive(~self.hidden(None), like)
         return self._mask
 
 
@@ -185,13 +184,13 @@ def _merged(step: _Step, layer: int, queries: torch.Tensor, own: Pair, rule: Rul
     """
     mask = step.mask(queries).expand(-1, 1, queries.shape[1], -1)
     mixed: torch.Tensor
-    mixed, mass = _flash(queries.permute(2, 0, 1, 3), *own, 0.0, False, attn_mask=mask, scale=rule.scale)
+    mixed, mass = flash(queries.permute(2, 0, 1, 3), *own, 0.0, False, attn_mask=mask, scale=rule.scale)
     mixed, mass = mixed.permute(1, 2, 0, 3), mass.permute(1, 2, 0)
     for group in step.groups:
         if not group.shared.length:
             continue
-        keys, values = (_grouped(part, queries) for part in group.shared.layers[layer])
-        more, weight = _flash(queries[:, :, group.rows], keys, values, 0.0, False, scale=rule.scale)
+        keys, values = (grouped(part, queries) for part in group.shared.layers[layer])
+        more, weight = flash(queries[:, :, group.rows], keys, values, 0.0, False, scale=rule.scale)
         share = torch.sigmoid(weight - mass[:, :, group.rows]).unsqueeze(-1).to(mixed.dtype)
         mixed[:, :, group.rows] = mixed[:, :, group.rows].lerp(more, share)
     return mixed
