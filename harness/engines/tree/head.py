@@ -13,8 +13,8 @@ import torch
 
 from harness.engines.tree.forward import unwrapped
 
-TILE = 1024
-"""Columns of the vocabulary per tile."""
+TILE, DEVICE_TILE = 1024, 16384
+"""Columns of the vocabulary per tile, on a CPU so that 512 rows of it stay in the second-level cache, and elsewhere."""
 
 ROWS = 512
 """Rows that go through the head together."""
@@ -47,10 +47,11 @@ class Head:
         if self.weight is None:
             yield 0, self._finished(self.module(hidden))
             return
-        for first in range(0, len(self.weight), TILE):
-            logits = hidden @ self.weight[first : first + TILE].t()
+        width = TILE if hidden.device.type == "cpu" else DEVICE_TILE
+        for first in range(0, len(self.weight), width):
+            logits = hidden @ self.weight[first : first + width].t()
             if self.bias is not None:
-                logits += self.bias[first : first + TILE]
+                logits += self.bias[first : first + width]
             yield first, self._finished(logits)
 
     def _finished(self, logits: torch.Tensor) -> torch.Tensor:

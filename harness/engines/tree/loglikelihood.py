@@ -6,7 +6,7 @@ model's context as stock lm-eval cuts it; its scored rows are the last ones, as 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,7 +105,7 @@ def _keys(pairs: Sequence[Pair], max_length: int) -> Iterator[bytes]:
         yield (begin + key_of(continuation))[-4 * (max_length + 1) : -4]
 
 
-def score(asked: Asked, scorer: Scorer, name: Callable[[int], str]) -> Iterator[tuple[int, float, bool]]:
+def score(asked: Asked, scorer: Scorer, name: Callable[[int], str]) -> Generator[tuple[int, float, bool], None, None]:
     """Yield (request, log-likelihood, greedy) of each request as soon as its last token is scored.
 
     Args:
@@ -136,25 +136,28 @@ def score(asked: Asked, scorer: Scorer, name: Callable[[int], str]) -> Iterator[
 
 def _scored(asked: Asked, scorer: Scorer) -> Iterator[tuple[slice, NDArray[Any], NDArray[Any]]]:
     """Scores of consecutive pairs, whenever enough rows for the head have come together."""
-    pooled: list[torch.Tensor] = []
-    rows = done = end = 0
+    rows, firsts = np.unique(asked.rows, return_index=True)
+    bounds = np.append(firsts, len(asked.rows))
+    pool: list[torch.Tensor] = []
+    done = 0
     for pack, hidden in hidden_rows(asked.tree, scorer):
-        low, end = np.searchsorted(asked.rows, [pack.first, pack.first + pack.rows])
-        wanted = np.unique(asked.rows[low:end]) - pack.first
-        pooled.append(hidden[torch.from_numpy(wanted).to(hidden.device)])
-        rows += len(wanted)
-        if rows >= ROWS:
-            yield slice(done, end), *_through_head(asked, slice(done, end), torch.cat(pooled), scorer)
-            pooled, rows, done = [], 0, end
-    if end > done:
-        yield slice(done, end), *_through_head(asked, slice(done, end), torch.cat(pooled), scorer)
+        low, high = np.searchsorted(rows, [pack.first, pack.first + pack.rows])
+        pool.append(hidden[torch.from_numpy(rows[low:high] - pack.first).to(hidden.device)])
+        while high - done >= ROWS or done < high == len(rows):
+            taken = min(ROWS, int(high) - done)
+            pooled = torch.cat(pool)
+            pool, counts = [pooled[taken:]], np.diff(bounds[done : done + taken + 1])
+            part = slice(bounds[done], bounds[done + taken])
+            yield part, *_through_head(pooled[:taken], counts, asked.tokens[part], scorer)
+            done += taken
 
 
-def _through_head(asked: Asked, part: slice, hidden: torch.Tensor, scorer: Scorer) -> tuple[Any, Any]:
-    _, rows = np.unique(asked.rows[part], return_inverse=True)
+def _through_head(hidden: torch.Tensor, counts: Ints, tokens: NDArray[np.int32], scorer: Scorer) -> tuple[Any, Any]:
+    """Log-probabilities and greedy flags of the tokens asked after some rows, so many after each."""
     place = scorer.head.module.weight.device
-    tokens = torch.from_numpy(asked.tokens[part].astype(np.int64)).to(place)
-    scores = score_rows(scorer.head, hidden.to(place), torch.from_numpy(rows).to(place), tokens, scorer.wide)
+    rows = torch.from_numpy(np.repeat(np.arange(len(counts)), counts)).to(place)
+    wanted = torch.from_numpy(tokens.astype(np.int64)).to(place)
+    scores = score_rows(scorer.head, hidden.to(place), rows, wanted, scorer.wide)
     return scores.logprobs.double().cpu().numpy(), scores.greedy.cpu().numpy()
 
 

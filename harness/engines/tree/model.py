@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from typing import Any
 
 import torch
@@ -120,8 +121,9 @@ class TreeLM(HFLM):  # type: ignore[misc]
         self._count_truncated(asked.truncated)
         answers: list[Any] = [None] * len(requests)
         bar = tqdm(total=len(requests), disable=disable_tqdm or self.rank != 0, desc="Running loglikelihood requests")
-        with bar:
-            for place, value, greedy in self._scores(asked, lambda place: _named(place, requests[place][0])):
+        scored = self._scores(asked, lambda place: _named(place, requests[place][0]))
+        with bar, closing(scored):  # whatever happens, stock's attention is back afterwards
+            for place, value, greedy in scored:
                 text, answers[place] = requests[place][0], (value, greedy)
                 if text is not None:  # a window of a rolling request
                     self.cache_hook.add_partial("loglikelihood", text, answers[place])
@@ -150,7 +152,7 @@ class TreeLM(HFLM):  # type: ignore[misc]
         found = sorted(self._scores(ask(pairs, self.max_length), "Request {} of the self-check".format))
         return [(value, greedy) for _, value, greedy in found]
 
-    def _scores(self, asked: Asked, name: Callable[[int], str]) -> Iterator[tuple[int, float, bool]]:
+    def _scores(self, asked: Asked, name: Callable[[int], str]) -> Generator[tuple[int, float, bool], None, None]:
         plan = plan_memory(self.model, self.device, asked.tree.longest, self._max_memory)
         wide = torch.float64 if self.softmax_dtype == torch.float64 else torch.float32
         return score(asked, Scorer(self.model, read_head(self.model), self.device, plan.rows, wide), name)
