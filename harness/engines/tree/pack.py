@@ -72,26 +72,24 @@ def cut_pack(tree: PrefixTree, first: int, budget: int) -> Pack:
         budget: Most rows.
     """
     last = _cut(tree, first, budget)
-    begin = int(np.searchsorted(tree.starts, first, side="right")) - 1
-    end = int(np.searchsorted(tree.starts, last, side="left"))
-    runs = [_run(tree, number, first, last) for number in range(begin, end)]
-    runs = [run for run in runs if run.stop > run.start]
+    runs = [_run(tree, number, first, last) for number in range(_owner(tree, first), _owner(tree, last - 1) + 1)]
     positions = np.concatenate([np.arange(run.depth, run.end) for run in runs])
-    following = _run(tree, int(np.searchsorted(tree.starts, last, side="right")) - 1, last, last + 1)
-    needed = following.depth if last < tree.rows else 0
-    shared = min(*(run.depth for run in runs), needed)
-    path = path_rows(runs)[:needed]
-    stored = runs[0].depth
-    kept = min(shared, stored)
-    return Pack(first, tree.tokens[first:last], positions, tuple(runs), stored, kept, path[kept:])
+    needed = _run(tree, _owner(tree, last), last, last + 1).depth if last < tree.rows else 0
+    kept = min(needed, *(run.depth for run in runs))
+    add = path_rows(runs)[kept:needed]
+    return Pack(first, tree.tokens[first:last], positions, tuple(runs), runs[0].depth, kept, add)
+
+
+def _owner(tree: PrefixTree, row: int) -> int:
+    """The sequence that added a row."""
+    return int(np.searchsorted(tree.starts, row, side="right")) - 1
 
 
 def _run(tree: PrefixTree, number: int, first: int, last: int) -> Run:
     """The part of a sequence's own rows that lies in ``first:last``, counted from ``first``."""
-    if number >= len(tree.depths):
-        return Run(0, 0, 0)
-    start, stop = max(int(tree.starts[number]), first), min(int(tree.starts[number + 1]), last)
-    return Run(start - first, stop - first, int(tree.depths[number]) + start - int(tree.starts[number]))
+    begin = int(tree.starts[number])
+    start, stop = max(begin, first), min(int(tree.starts[number + 1]), last)
+    return Run(start - first, stop - first, int(tree.depths[number]) + start - begin)
 
 
 def _cut(tree: PrefixTree, first: int, budget: int) -> int:
