@@ -91,6 +91,15 @@ def test_the_size_of_a_pack_changes_nothing(
     assert_equal(asked(tree, QUESTIONS), asked(stock, QUESTIONS))
 
 
+@pytest.mark.parametrize("name", ["mistral-window", "qwen2-window", "gemma2", "gpt2"])
+def test_windows_and_soft_caps_reach_over_packs(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Layers that see a window, cap their scores or learn positions, with most of each path stored by earlier packs."""
+    family = save(next(family for family in SUPPORTED if family.name == name), tmp_path / name)
+    monkeypatch.setattr("harness.engines.tree.plan.CPU_ROWS", 29)
+    stock = HFLM(pretrained=str(family), device="cpu", batch_size=8)
+    assert_equal(asked(made(family), QUESTIONS), asked(stock, QUESTIONS))
+
+
 def test_the_masked_attention_of_other_devices_gives_the_same(
     stock: HFLM, tree: TreeLM, monkeypatch: pytest.MonkeyPatch
 ) -> None:
