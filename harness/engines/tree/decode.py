@@ -1,7 +1,8 @@
 """Generation: prompts join as rows become free, each row ends by its own rule, no row waits for another.
 
 A forward has one token of every row that is being generated, and where slots are free a pack of prompts beside them:
-the matrix products are then as wide as those of scoring.
+the matrix products are then as wide as those of scoring. While many slots are empty, at the beginning, only prompts are
+forwarded: their first tokens then go through the output head together.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from harness.engines.tree.radix import build_tree
 from harness.engines.tree.sampling import Recipe, choose
 from harness.engines.tree.slots import Pair, Slots
 from harness.engines.tree.stops import Stops
+
+HEAD_ROWS = 128
+"""Rows whose logits are held at once."""
 
 Made = tuple[list[int], list[int]]
 """Numbers of the prompts that asked, and the tokens that were generated for them."""
@@ -82,6 +86,7 @@ class Decoder:
         self._waiting = Prompts(tree, engine.rows, engine.group_cost)
         self._slots = Slots(engine.slots, self._waiting.longest_own + how.tokens)
         self._rows: list[_Row] = []
+        self._fresh: list[tuple[_Row, Ready, torch.Tensor]] = []
         self._ready: list[tuple[_Row, Ready]] = []
 
     def run(self) -> Iterator[Made]:
@@ -91,22 +96,29 @@ class Decoder:
             CheckpointError: A logit is NaN.
         """
         with tree_attention(self._engine.model):
-            while self._rows or self._ready or self._waiting.left:
+            while self._rows or self._fresh or self._ready or self._waiting.left:
                 yield from self._step()
 
     def _step(self) -> Iterator[Made]:
         self._admit()
-        active, prompts = len(self._rows), self._next_prompts()
-        hidden = self._forward(prompts)
-        done = self._waiting.commit(prompts) if prompts else []
-        fresh = [(row, ready) for ready in done for row in self._asked(ready)]
-        rows = [*self._rows, *(row for row, _ in fresh)]
-        if rows:
-            self._extend(rows, hidden[[*range(active), *(active + ready.row for _, ready in fresh)]])
+        prompts = self._next_prompts()
+        active = [] if prompts is not None and self._fits_twice(prompts) else self._rows
+        hidden = self._forward(len(active), prompts)
+        for ready in self._waiting.commit(prompts) if prompts is not None else ():
+            last = hidden[len(active) + ready.row]
+            self._fresh += [(row, ready, last) for row in self._asked(ready)]
+        if active is self._rows:
+            yield from self._extended(hidden[: len(active)])
+
+    def _extended(self, hidden: torch.Tensor) -> Iterator[Made]:
+        """Give each row that is being generated, and each fresh one, its next token; yield those that end with it."""
+        active, fresh = len(self._rows), self._fresh
+        self._fresh = []
+        self._extend([*self._rows, *(row for row, _, _ in fresh)], [*hidden, *(last for _, _, last in fresh)])
         for place in reversed(range(active)):
             if self._ended(self._rows[place]):
                 yield self._leave(place)
-        for row, ready in fresh:
+        for row, ready, _ in fresh:
             if self._ended(row):
                 yield row.owners, row.tokens
             else:
@@ -122,24 +134,34 @@ class Decoder:
         """A pack of prompts, if slots for them are free."""
         if self._ready or (pack := self._waiting.next_pack()) is None:
             return None
-        free = self._slots.capacity - self._slots.rows
-        if self._rows and free < min(self._waiting.ending_in(pack), self._slots.capacity):
+        needed = min(self._waiting.ending_in(pack), self._slots.capacity)
+        if (self._rows or self._fresh) and self._free < needed:
             return None
         return PromptAttention(pack, self._waiting.path, self._engine.device)
 
-    def _forward(self, prompts: PromptAttention | None) -> torch.Tensor:
-        """Final hidden states of the rows that are being generated, then of the prompts."""
-        ids, positions = [row.tokens[-1] for row in self._rows], self._slots.positions()
+    @property
+    def _free(self) -> int:
+        return self._slots.capacity - self._slots.rows - len(self._fresh)
+
+    def _fits_twice(self, prompts: PromptAttention) -> bool:
+        """Whether slots stay free for a pack like this one behind it."""
+        return 2 * self._waiting.ending_in(prompts.inner.pack) <= self._free and self._waiting.left_after(prompts)
+
+    def _forward(self, active: int, prompts: PromptAttention | None) -> torch.Tensor:
+        """Final hidden states of the rows that are being generated, if there are any active, then of the prompts."""
+        ids = [row.tokens[-1] for row in self._rows[:active]]
+        positions = self._slots.positions()[:active]
         if prompts is not None:
             ids += prompts.inner.pack.ids.tolist()
             positions += prompts.inner.pack.positions.tolist()
         device = self._engine.device
-        if self._rows:
+        if not ids:
+            return torch.empty(0, device=device)
+        if active:
             self._slots.open(device)
-        attention = _Beside(self._slots, prompts)
         both = torch.tensor(np.array([ids, positions]), device=device)
-        hidden = forward_rows(self._engine.model, both[0], both[1], attention)
-        if self._rows:
+        hidden = forward_rows(self._engine.model, both[0], both[1], _Beside(self._slots, active, prompts))
+        if active:
             self._slots.commit()
         return hidden
 
@@ -150,12 +172,14 @@ class Decoder:
             yield _Row(group, self._prompts[owners[0]], random.Random(f"{self._seed} {group[0]}"))
 
     @torch.inference_mode()
-    def _extend(self, rows: list[_Row], hidden: torch.Tensor) -> None:
-        logits = self._engine.head.logits(hidden)
-        draws = torch.tensor([row.rng.random() for row in rows], dtype=torch.float64)
-        said = [[*row.prompt, *row.tokens] for row in rows] if self._how.repetition_penalty != 1.0 else []
-        for row, token in zip(rows, choose(logits, self._how, said, draws), strict=True):
-            row.tokens.append(token)
+    def _extend(self, rows: list[_Row], hidden: list[torch.Tensor]) -> None:
+        for first in range(0, len(rows), HEAD_ROWS):
+            some = rows[first : first + HEAD_ROWS]
+            logits = self._engine.head.logits(torch.stack(hidden[first : first + HEAD_ROWS]))
+            draws = torch.tensor([row.rng.random() for row in some], dtype=torch.float64)
+            said = [[*row.prompt, *row.tokens] for row in some] if self._how.repetition_penalty != 1.0 else []
+            for row, token in zip(some, choose(logits, self._how, said, draws), strict=True):
+                row.tokens.append(token)
 
     def _ended(self, row: _Row) -> bool:
         return self._engine.stops.met(row.tokens) or len(row.tokens) >= self._how.tokens
@@ -171,12 +195,12 @@ class Decoder:
 class _Beside:
     """Rows that are being generated, and behind them a pack of prompts."""
 
-    def __init__(self, slots: Slots, prompts: PromptAttention | None) -> None:
-        self._slots, self._prompts = slots, prompts
+    def __init__(self, slots: Slots, active: int, prompts: PromptAttention | None) -> None:
+        self._slots, self._active, self._prompts = slots, active, prompts
 
     def attend(self, layer: int, queries: torch.Tensor, pair: Pair, rule: Rule) -> torch.Tensor:
         """See ``RowAttention.attend``."""
-        rows, (keys, values) = self._slots.rows, pair
+        rows, (keys, values) = self._active, pair
         if self._prompts is None:
             return self._slots.attend(layer, queries, pair, rule)
         if not rows:

@@ -70,6 +70,10 @@ class Prompts:
         """The pack that comes next; None where all are through."""
         return cut_pack(self.tree, self._first, self._rows) if self.left else None
 
+    def left_after(self, attention: PromptAttention) -> bool:
+        """Whether prompts are left behind a pack."""
+        return self._first + attention.inner.pack.rows < self.tree.rows
+
     def ending_in(self, pack: Pack) -> int:
         """Prompts whose last token is in a pack."""
         low, high = np.searchsorted(self.tree.starts[1:], [pack.first, pack.first + pack.rows], side="right")
