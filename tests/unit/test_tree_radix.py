@@ -53,7 +53,7 @@ def test_sequences_are_in_the_order_of_their_tokens() -> None:
 def test_a_million_requests_make_a_tree_in_seconds() -> None:
     """Building does not recurse, and takes a time that grows with the number of tokens."""
     rng = random.Random(0)
-    beginnings = [[rng.randrange(1000) for _ in range(20)] for _ in range(5000)]
+    beginnings = [[k, *(rng.randrange(1000) for _ in range(19))] for k in range(5000)]
     sequences = [beginnings[k % 5000] + [k, k // 7] for k in range(1_000_000)]
     started = time.process_time()
     tree, _ = build_tree(sequences)
