@@ -20,6 +20,17 @@ TOKENS = st.integers(0, 2)
 SEQUENCES = st.lists(st.lists(TOKENS, min_size=1, max_size=30), min_size=1, max_size=25)
 
 
+@st.composite
+def grown(draw: st.DrawFn) -> list[list[int]]:
+    """Sequences that each keep the beginning of an earlier one, as prompts with preambles and choices do."""
+    made = [[draw(TOKENS)] * draw(st.integers(1, 40))]
+    for _ in range(draw(st.integers(0, 12))):
+        base = draw(st.sampled_from(made))
+        tail = draw(st.lists(TOKENS, min_size=1, max_size=2)) * draw(st.integers(1, 20))
+        made.append(base[: draw(st.integers(0, len(base)))] + tail)
+    return made
+
+
 def packs(tree: PrefixTree, budget: int) -> Iterator[Pack]:
     """The packs of a tree, one after the other."""
     first = 0
@@ -51,7 +62,8 @@ def test_packs_carry_the_path_from_one_to_the_next(sequences: list[list[int]], b
         stored = np.concatenate([stored[: pack.kept], pack.add + pack.first])
 
 
-@given(SEQUENCES, st.integers(1, 60), st.integers(1, 20), st.integers(1, 6))
+@settings(max_examples=300, deadline=None)
+@given(SEQUENCES | grown(), st.integers(1, 120), st.integers(1, 20), st.integers(1, 6))
 def test_parts_cover_each_path_once(sequences: list[list[int]], budget: int, small: int, few: int) -> None:
     """Squares and rectangles together show each row each token of its path once, and nothing else."""
     tree, _ = build_tree(sequences)

@@ -73,15 +73,16 @@ def parts_of(runs: Sequence[Run]) -> Parts:
         runs: Its rows, path by path; the first continues the stored path.
     """
     parts = Parts()
-    covered = 0
+    covered = path = 0  # what the last rectangle over the stored path has of it, and its number
     levels = [list(level) for _, level in groupby(_split(list(runs)), key=lambda block: block[0].depth)]
     for level in reversed(levels):  # what is seen of the stored path becomes shorter from block to block
         start, stop, depth = level[0][0].start, level[-1][-1].stop, level[0][0].depth
         if depth - covered >= FEW:
+            path = len(parts.rectangles)
             parts.rectangles.append(Rectangle(start, stop, 0, depth, stored=True))
             covered = depth
         elif covered:
-            parts.rectangles[-1] = parts.rectangles[-1]._replace(start=start)
+            parts.rectangles[path] = parts.rectangles[path]._replace(start=start)
         _cover(level, (covered, depth), parts)
     return parts
 
