@@ -158,7 +158,7 @@ def _through_head(hidden: torch.Tensor, counts: Ints, tokens: NDArray[np.int32],
     rows = torch.from_numpy(np.repeat(np.arange(len(counts)), counts)).to(place)
     wanted = torch.from_numpy(tokens.astype(np.int64)).to(place)
     scores = score_rows(scorer.head, hidden.to(place), rows, wanted, scorer.wide)
-    return scores.logprobs.double().cpu().numpy(), scores.greedy.cpu().numpy()
+    return scores.logprobs.cpu().double().numpy(), scores.greedy.cpu().numpy()
 
 
 def hidden_rows(tree: PrefixTree, scorer: Scorer) -> Iterator[tuple[Pack, torch.Tensor]]:
