@@ -218,6 +218,31 @@ def test_an_adapter_of_the_head_scores_as_stock_does(folder: Folder, tmp_path: P
     assert_equal_in_fp32(asked, scores(tree, asked), scores(stock, asked))
 
 
+def test_a_quantised_head_scores_as_stock_does(folder: Folder) -> None:
+    """A head that is no plain linear layer, here one of 8-bit weights, is called whole and not read in tiles."""
+    import torch
+
+    class EightBitHead(torch.nn.Module):
+        def __init__(self, plain: torch.nn.Linear) -> None:
+            super().__init__()
+            self.scale = plain.weight.detach().abs().amax(1, keepdim=True) / 127
+            self.weight = torch.nn.Buffer((plain.weight.detach() / self.scale).round().to(torch.int8))
+
+        def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+            return hidden @ (self.weight * self.scale).t()
+
+    stock, tree = stock_of(folder(SUPPORTED[0])), tree_of(folder(SUPPORTED[0]))
+    plain = scores(stock, questions(subjects=1))
+    for lm in (stock, tree):
+        lm.model.set_output_embeddings(EightBitHead(lm.model.get_output_embeddings()))
+    asked = questions(subjects=1)
+    answers = scores(stock, asked)
+    assert answers != plain
+    assert_equal_in_fp32(asked, scores(tree, asked), answers)
+    assert texts(tree, prompts()) == texts(stock, prompts())
+    assert tree.stock_because is None
+
+
 @pytest.mark.parametrize("add_bos", [True, False])
 def test_a_bos_token_goes_where_stock_puts_it(folder: Folder, add_bos: bool) -> None:
     """add_bos_token= is understood as stock understands it, in scores and in prompts."""

@@ -99,6 +99,19 @@ def test_the_attention_of_other_devices_writes_the_same(
     assert written(tree, PROMPTS) == written(stock, PROMPTS)
 
 
+def test_long_texts_grow_their_slots(
+    stock: HFLM, tree: TreeLM, engine: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Texts past the first room go on as stock's do, and no memory is read that was not written (it is NaN here)."""
+    blank = slots.Slots._empty
+    monkeypatch.setattr(slots.Slots, "_empty", lambda self, like: blank(self, like).fill_(float("nan")))
+    monkeypatch.setattr(slots, "GROWTH", 9)
+    monkeypatch.setattr(decode, "GROWTH", 9)
+    engine(slots=2, group_cost=0)
+    asked = [PROMPTS[0], PROMPTS[9], PROMPTS[3]]
+    assert written(tree, asked, max_gen_toks=70, until=[]) == written(stock, asked, max_gen_toks=70, until=[])
+
+
 def test_end_tokens_of_the_checkpoint_end_a_text(stock: HFLM, tree: TreeLM, monkeypatch: pytest.MonkeyPatch) -> None:
     """All end tokens of generation_config.json count, beside the stop strings."""
     usual = tree.tokenizer.encode(" the", add_special_tokens=False)[0]

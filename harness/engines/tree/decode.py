@@ -20,7 +20,7 @@ from harness.engines.tree.head import Head
 from harness.engines.tree.prefill import GROUP_COST, PromptAttention, Prompts, Ready
 from harness.engines.tree.radix import build_tree
 from harness.engines.tree.sampling import Recipe, choose
-from harness.engines.tree.slots import Pair, Slots
+from harness.engines.tree.slots import GROWTH, Pair, Slots
 from harness.engines.tree.stops import Stops
 
 HEAD_ROWS = 128
@@ -84,7 +84,7 @@ class Decoder:
             self._owners[number].append(owner)
         self._prompts = prompts
         self._waiting = Prompts(tree, engine.rows, engine.group_cost)
-        self._slots = Slots(engine.slots, self._waiting.longest_own + how.tokens)
+        self._slots = Slots(engine.slots, self._waiting.longest_own + min(how.tokens, GROWTH))
         self._rows: list[_Row] = []
         self._fresh: list[tuple[_Row, Ready, torch.Tensor]] = []
         self._ready: list[tuple[_Row, Ready]] = []

@@ -6,6 +6,7 @@ own slot, under one softmax. Rows that end leave by the last row taking their sl
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -16,6 +17,8 @@ from harness.engines.tree.forward import Rule
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 _HIDDEN = float("-inf")
+GROWTH = 64
+"""Tokens by which the rows grow: most texts end long before they may."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +44,7 @@ class Slots:
 
     Attributes:
         capacity: Most rows.
-        room: Most own tokens of a row.
+        room: Own tokens for which there is room in each row; grows as texts do.
         layers: Keys and values of each layer, (capacity, key heads, room, size) each; made when the first row comes.
         shared: The shared prefix of each row.
         filled: Own tokens of each row.
@@ -52,6 +55,7 @@ class Slots:
     layers: list[Pair] = field(default_factory=list)
     shared: list[Shared] = field(default_factory=list)
     filled: list[int] = field(default_factory=list)
+    _clean: int = 0
     _step: _Step | None = None
 
     @property
@@ -67,14 +71,34 @@ class Slots:
             own: Keys and values of its other prompt tokens, per layer, (key heads, tokens, size) each.
         """
         row, length = self.rows, own[0][0].shape[1]
+        self._clean_up_to(length)
         for layer, pair in enumerate(own):
-            if layer == len(self.layers):  # zeros: what no row sees has weight 0, and 0 times NaN is NaN
-                shapes = [(self.capacity, part.shape[0], self.room, part.shape[2]) for part in pair]
-                self.layers.append((pair[0].new_zeros(shapes[0]), pair[1].new_zeros(shapes[1])))
+            if layer == len(self.layers):
+                self.layers.append((self._empty(pair[0]), self._empty(pair[1])))
             for buffer, part in zip(self.layers[layer], pair, strict=True):
                 buffer[row, :, :length] = part
+                buffer[row, :, length : self._clean] = 0
         self.shared.append(shared)
         self.filled.append(length)
+
+    def _empty(self, like: torch.Tensor) -> torch.Tensor:
+        return like.new_empty((self.capacity, like.shape[0], self.room, like.shape[2]))
+
+    def _grow(self) -> None:
+        """Make room for more tokens in each row."""
+        before, self.room = self.room, self.room + GROWTH
+        for layer, pair in enumerate(self.layers):
+            wider = (self._empty(pair[0][0]), self._empty(pair[1][0]))
+            for buffer, old in zip(wider, pair, strict=True):
+                buffer[: self.rows, :, :before] = old[: self.rows]
+            self.layers[layer] = wider
+
+    def _clean_up_to(self, length: int) -> None:
+        """Put zeros where a longer row makes others read: what is not seen has weight 0, and 0 times NaN is NaN."""
+        if length > self._clean:
+            for buffer in itertools.chain(*self.layers):
+                buffer[: self.rows, :, self._clean : length] = 0
+            self._clean = length
 
     def drop(self, row: int) -> None:
         """Let a row go; the last row takes its number."""
@@ -94,6 +118,9 @@ class Slots:
 
     def open(self, device: torch.device) -> None:
         """Begin a forward that brings each row one token."""
+        if max(self.filled) >= self.room:
+            self._grow()
+        self._clean_up_to(max(self.filled) + 1)
         self._step = _Step(self.shared, self.filled, device)
 
     def commit(self) -> None:
