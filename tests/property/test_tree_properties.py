@@ -17,7 +17,19 @@ from harness.engines.tree.parts import parts_of, visible
 from harness.engines.tree.radix import PrefixTree, build_tree
 
 TOKENS = st.integers(0, 2)
-SEQUENCES = st.lists(st.lists(TOKENS, min_size=1, max_size=30), min_size=1, max_size=25)
+STRANGERS = st.lists(st.lists(TOKENS, min_size=1, max_size=30), min_size=1, max_size=25)
+STEPS = st.lists(st.tuples(st.integers(0, 40), st.lists(TOKENS, min_size=1, max_size=20)), min_size=1, max_size=25)
+
+
+def grown(steps: list[tuple[int, list[int]]]) -> list[list[int]]:
+    """Sequences that each go back to some place of the one before and on from there: deep, often shared beginnings."""
+    sequences: list[list[int]] = [[]]
+    for kept, added in steps:
+        sequences.append(sequences[-1][:kept] + added)
+    return sequences[1:]
+
+
+SEQUENCES = st.one_of(STRANGERS, STEPS.map(grown))
 
 
 @st.composite
