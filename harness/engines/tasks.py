@@ -26,7 +26,6 @@ from harness.metrics.folds import FOLDS, Fold
 from harness.nouns import Counts, Task
 from harness.stock import stock_task_names
 
-_OURS = "harness.engines.tree"
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -105,9 +104,8 @@ def quiet_lm_eval() -> Iterator[None]:
 
     datasets.disable_progress_bars()
     transformers.utils.logging.disable_progress_bar()
-    loggers = [
-        logging.getLogger(name) for name in ("lm_eval", "datasets", "transformers", "httpx", "huggingface_hub", _OURS)
-    ]
+    names = ("lm_eval", "datasets", "transformers", "httpx", "huggingface_hub", "harness.engines.tree")
+    loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
