@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -132,14 +133,12 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
 
     llama = next(family for family in SUPPORTED if family.name == "llama")
     folder = str(save(llama, tmp_path_factory.mktemp("property") / "llama"))
-    stock = HFLM(pretrained=folder, device="cpu", batch_size=8, max_length=40)
-    return stock, TreeLM(pretrained=folder, device="cpu", max_length=40)
+    stock = HFLM(pretrained=folder, device="cpu", batch_size=8, max_length=56)
+    return stock, TreeLM(pretrained=folder, device="cpu", max_length=56)
 
 
-REQUESTS = st.lists(
-    st.tuples(st.lists(TOKENS, min_size=1, max_size=45), st.lists(TOKENS, min_size=1, max_size=12)),
-    min_size=1, max_size=12,
-)  # fmt: skip
+CONTINUATIONS = st.lists(st.lists(TOKENS, min_size=1, max_size=12), min_size=1, max_size=25)
+REQUESTS = st.builds(lambda contexts, said: list(zip(contexts, cycle(said), strict=False)), SEQUENCES, CONTINUATIONS)
 
 
 @settings(max_examples=40)
@@ -152,6 +151,8 @@ def test_random_requests_score_as_stock_scores_them(
     encoded = [(("", ""), context, continuation) for context, continuation in requests]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("harness.engines.tree.plan.CPU_ROWS", rows)
+        patch.setattr(parts_module, "SMALL", 12)
+        patch.setattr(parts_module, "FEW", 4)
         ours = tree._loglikelihood_tokens(encoded, disable_tqdm=True)
     for (value, greedy), (wanted, flag) in zip(
         ours, stock._loglikelihood_tokens(encoded, disable_tqdm=True), strict=True
