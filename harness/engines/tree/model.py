@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from typing import Any
@@ -38,6 +39,7 @@ class TreeLM(HFLM):  # type: ignore[misc]
         stock_because: Why stock scores this checkpoint, or None where the tree does.
         check: What the self-check of the first scores found, or None before it.
         text_check: What the self-check of the first generated texts found, or None before it.
+        left_to_stock: Texts that stock generated though it did not score the checkpoint, by the reason.
         truncated: Requests that were cut from the left so far.
         on_result: Called with (position in the call, answer) as each answer comes, or None.
     """
@@ -54,6 +56,7 @@ class TreeLM(HFLM):  # type: ignore[misc]
         self._max_memory = parse_bytes(max_memory)
         super().__init__(pretrained, **options)
         self.truncated = 0
+        self.left_to_stock: Counter[str] = Counter()
         self.on_result: Report | None = None
         self.check: Check | None = None
         self.text_check: Check | None = None
