@@ -7,7 +7,6 @@ the digest of whatever shaped it.
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -41,7 +40,6 @@ def write_shard(folder: Path, number: int, rows: Iterable[Mapping[str, Any]]) ->
             os.fsync(raw.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise StoreError(
             f"Shard {path}", f"cannot be written ({error.strerror})", "free space or name another folder"
         ) from error
@@ -77,14 +75,23 @@ def read_shard(path: Path) -> Iterator[dict[str, Any]]:
     """
     number = 0
     try:
-        with path.open("rb") as raw, zstandard.ZstdDecompressor().stream_reader(raw) as packed:
-            for line in io.TextIOWrapper(packed, encoding="utf-8", errors="surrogatepass"):
-                number += 1
-                yield json.loads(line)
+        for line in _lines(path):
+            number += 1
+            yield json.loads(line)
     except (zstandard.ZstdError, ValueError) as error:
         raise DataError(
             f"Shard {path}, line {number}", f"cannot be read ({error})", "run the step that wrote it again"
         ) from error
+
+
+def _lines(path: Path) -> Iterator[str]:
+    unpacker, rest = zstandard.ZstdDecompressor().decompressobj(), b""
+    with path.open("rb") as raw:
+        while piece := raw.read(1 << 20):
+            *lines, rest = (rest + unpacker.decompress(piece)).split(b"\n")
+            yield from (line.decode("utf-8", "surrogatepass") for line in lines)
+    if not unpacker.eof or rest:
+        raise ValueError("it is cut off")
 
 
 def read_shards(folder: Path) -> Iterator[dict[str, Any]]:
