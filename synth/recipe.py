@@ -75,6 +75,9 @@ class TeacherSettings(Settings):
         price: Cost per million tokens, prompt and completion, in the user's currency; None where unknown.
         structured: Ask for schema-constrained answers where the server has them.
         seed: Seed that is sent along.
+        timeout_s: Seconds until a request counts as lost.
+        retries: Times that a request is sent again after a fault of the server.
+        reasks: Times that a question is asked again because its answer was not valid.
     """
 
     kind: Literal["rulebook", "endpoint", "batch", "local"] = "rulebook"
@@ -88,6 +91,9 @@ class TeacherSettings(Settings):
     price: tuple[float, float] | None = None
     structured: bool = True
     seed: int = 0
+    timeout_s: float = Field(120, gt=0)
+    retries: int = Field(6, ge=0)
+    reasks: int = Field(2, ge=0)
 
 
 class GuidelineSettings(Settings):
