@@ -1,0 +1,93 @@
+"""The form in which a server takes calls: with a schema where it has structured output, else plain.
+
+It is learned from the first call of each type of answer: where the server refuses the schema and takes the same call
+without it, no later call of that type carries one, and the user is told once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from synth.prompts import Prompt
+from synth.teachers.dialogue import Call
+from synth.teachers.faults import Fault, Remedy
+
+Post = Callable[[dict[str, Any]], Awaitable[str]]
+"""Sends a body, gives the raw body that came back, or raises Fault."""
+
+_NEWER_LIMIT = "max_completion_tokens"
+
+
+class Forms:
+    """What is known of one server."""
+
+    def __init__(self, structured: bool, say: Callable[[str], None]) -> None:
+        """Begin with schemas where ``structured`` asks for them; ``say`` hears of a server that has none."""
+        self._structured, self._say = structured, say
+        self._takes: dict[str, bool] = {}
+        self._limit = "max_tokens"
+
+    def undecided(self, prompt: Prompt) -> bool:
+        """Whether the next call of this prompt is the one that finds out."""
+        return self._structured and bool(prompt.answer) and prompt.answer not in self._takes
+
+    async def exchange(self, call: Call, post: Post) -> str:
+        """The raw body that came back for a call.
+
+        Raises:
+            Fault: None came, in whichever form.
+        """
+        answer, probe = call.prompt.answer, self.undecided(call.prompt)
+        if not (probe or self._takes.get(answer, False)):
+            return await self._fitted(call, post, with_schema=False)
+        try:
+            raw = await self._fitted(call, post, with_schema=True)
+        except Fault as fault:
+            if not probe or fault.remedy is not Remedy.SKIP:
+                raise
+            raw = await self._fitted(call, post, with_schema=False)
+            self._takes[answer] = False
+            self._say(
+                f"No structured output for {call.prompt.id} ({fault.reason}): its answers are parsed and repaired."
+            )
+            return raw
+        self._takes[answer] = True
+        return raw
+
+    async def _fitted(self, call: Call, post: Post, with_schema: bool) -> str:
+        """Send with the name for the token limit that the server knows."""
+        limit = self._limit
+        try:
+            return await post(_body(call, with_schema, limit))
+        except Fault as fault:
+            if limit == _NEWER_LIMIT or fault.remedy is not Remedy.SKIP or _NEWER_LIMIT not in fault.reason:
+                raise
+        self._limit = _NEWER_LIMIT
+        return await post(_body(call, with_schema, _NEWER_LIMIT))
+
+
+def _body(call: Call, with_schema: bool, limit: str) -> dict[str, Any]:
+    body = {limit if name == "max_tokens" else name: value for name, value in call.body.items()}
+    return body | {"response_format": response_format(call.prompt)} if with_schema else body
+
+
+def response_format(prompt: Prompt) -> dict[str, Any]:
+    """The request for an answer that follows the prompt's schema; the prompt must have one.
+
+    Every object is closed and all its keys are asked for, as strict structured output wants it.
+    """
+    assert prompt.model is not None
+    schema = _closed(prompt.model.model_json_schema())
+    return {"type": "json_schema", "json_schema": {"name": prompt.id, "schema": schema, "strict": True}}
+
+
+def _closed(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_closed(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {name: _closed(value) for name, value in schema.items()}
+    if isinstance(made.get("properties"), dict) and made.get("type") == "object":
+        made |= {"required": list(made["properties"]), "additionalProperties": False}
+    return made

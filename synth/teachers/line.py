@@ -1,0 +1,173 @@
+"""The line to a server: so many calls at once, so many a minute, and tries until an answer or the end of patience."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import defaultdict
+from contextlib import AsyncExitStack
+from functools import partial
+from typing import Any
+
+from harness.errors import UnavailableError
+from synth.recipe import TeacherSettings
+from synth.teachers.cache import Cache
+from synth.teachers.dialogue import Call
+from synth.teachers.faults import Fault, Patience, Remedy, fault_of
+from synth.teachers.forms import Forms
+from synth.teachers.replies import MalformedReplyError, Reply, reply_of
+from synth.teachers.tally import Tally
+
+_STRIKES = 3
+
+
+class Line:
+    """One server, as one job talks to it, in one event loop.
+
+    Attributes:
+        dead: The error that ended the line; None while it lives.
+    """
+
+    def __init__(self, settings: TeacherSettings, cache: Cache, tally: Tally, forms: Forms, patience: Patience) -> None:
+        """Set up; nothing is sent yet. The key is read from the environment and kept nowhere else."""
+        from openai import AsyncOpenAI
+
+        self.dead: BaseException | None = None
+        self._settings, self._cache, self._tally = settings, cache, tally
+        self._forms, self._patience = forms, patience
+        self._key = os.environ.get(settings.key_variable, "")
+        self._client = AsyncOpenAI(
+            api_key=self._key or "none", base_url=settings.url, timeout=settings.timeout_s, max_retries=0
+        )
+        self._slots = asyncio.Semaphore(settings.concurrency)
+        self._probes: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._flights: dict[str, asyncio.Task[Reply]] = {}
+        self._next_at = self._pause_until = self._answered_at = 0.0
+        self._strikes = 0
+
+    async def reply(self, call: Call) -> Reply:
+        """The reply to a call; two equal calls are sent once.
+
+        Raises:
+            UnavailableError: The server is dead or will take no call at all.
+        """
+        if self.dead is not None:
+            raise self.dead
+        flight = self._flights.get(call.key)
+        if flight is None:
+            flight = self._flights[call.key] = asyncio.create_task(self._reply(call))
+            flight.add_done_callback(lambda _: self._flights.pop(call.key, None))
+        return await flight
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
+
+    async def _reply(self, call: Call) -> Reply:
+        try:
+            kept = self._cache.get(call.key)
+            if kept is not None:
+                self._tally.count(cached=1)
+                return kept
+            async with AsyncExitStack() as turn:
+                if self._forms.undecided(call.prompt):
+                    await turn.enter_async_context(self._probes[call.prompt.answer])
+                    if not self._forms.undecided(call.prompt):
+                        await turn.aclose()
+                return await self._tries(call)
+        except Exception as error:
+            self.dead = self.dead or error
+            for flight in self._flights.values():
+                flight.cancel()
+            raise
+
+    async def _tries(self, call: Call) -> Reply:
+        began = time.monotonic()
+        for tries in range(1, self._settings.retries + 2):
+            try:
+                async with self._slots:
+                    return await self._try(call)
+            except Fault as fault:
+                if fault.remedy is Remedy.SKIP:
+                    return Reply(failure=fault.reason)
+                if fault.remedy is Remedy.STOP:
+                    raise self._error(f"refuses every request ({fault.reason})", self._what_to_check()) from fault
+                if tries > self._settings.retries:
+                    return self._gave_up(fault, began)
+                wait_s = self._wait_s(fault, tries)
+            self._tally.count(retries=1)
+            await asyncio.sleep(wait_s)
+        raise AssertionError("the loop always returns")
+
+    async def _try(self, call: Call) -> Reply:
+        await self._turn()
+        sent = time.monotonic()
+        raw = await self._forms.exchange(call, partial(self._post, call))
+        self._answered_at = time.monotonic()
+        self._strikes = 0
+        reply = self._cache.put(call, raw, self._answered_at - sent)
+        self._tally.reply(reply)
+        return reply
+
+    async def _post(self, call: Call, body: dict[str, Any]) -> str:
+        """The raw body of a completion; a failure is logged and raised as Fault."""
+        from openai import OpenAIError
+
+        raw = ""
+        try:
+            response = await self._client.chat.completions.with_raw_response.create(**body)
+            raw = self._clean(response.http_response.text)
+            reply_of(raw)
+        except OpenAIError as error:
+            fault = fault_of(error, self._settings.timeout_s)
+            fault.reason, fault.raw = self._clean(fault.reason), self._clean(fault.raw)
+        except MalformedReplyError as error:
+            fault = Fault(Remedy.RETRY, str(error), raw)
+        else:
+            return raw
+        self._cache.fail(call.key, fault.reason, fault.raw)
+        raise fault
+
+    async def _turn(self) -> None:
+        """Wait until the rate limit, and a server that asked for a pause, allow another call."""
+        while (now := time.monotonic()) < self._pause_until:
+            await asyncio.sleep(self._pause_until - now)
+        if self._settings.requests_per_minute:
+            turn = max(now, self._next_at)
+            self._next_at = turn + 60 / self._settings.requests_per_minute
+            await asyncio.sleep(turn - now)
+
+    def _wait_s(self, fault: Fault, tries: int) -> float:
+        """Seconds before the next try; a wait that the server asks for holds every call."""
+        told = fault.retry_after_s
+        if told is None:
+            return self._patience.wait_s(tries)
+        if told > self._patience.told_s:
+            raise self._error(f"asks to wait {told:.0f} s ({fault.reason})", "run again then") from fault
+        self._pause_until = max(self._pause_until, time.monotonic() + told)
+        return told
+
+    def _gave_up(self, fault: Fault, began: float) -> Reply:
+        """The end of patience with one call; the server is dead where it answered nobody else meanwhile."""
+        times = f"{self._settings.retries + 1} times" if self._settings.retries else "once"
+        self._strikes += 1
+        alive = self._answered_at > began
+        if not alive and (fault.remedy is Remedy.WAIT or self._strikes >= _STRIKES):
+            raise self._error(f"does not answer (asked {times}; {fault.reason})", "see that it runs") from fault
+        return Reply(failure=f"asked {times}; {fault.reason}")
+
+    def _what_to_check(self) -> str:
+        check = f"check teacher.url, teacher.model ({self._settings.model})"
+        variable = f"the environment variable {self._settings.key_variable}"
+        return (
+            f"{check} and the key in {variable}" if self._key else f"{check} and whether it wants a key in {variable}"
+        )
+
+    def _error(self, reason: str, next_step: str) -> UnavailableError:
+        step = f"{next_step}, then run again: what was answered is kept in {self._cache.path.name}"
+        return UnavailableError(f"Endpoint {self._settings.url}", reason, step)
+
+    def _clean(self, text: str) -> str:
+        """The text without the key, should a server echo it."""
+        return text.replace(self._key, "[key]") if self._key else text
