@@ -56,7 +56,8 @@ class Schema:
     """The labels that an instruction asks for.
 
     Attributes:
-        labels: Label names in the order in which they are asked; empty for open questions.
+        labels: Label names in the order in which they are asked; for machine reading the answers to choose from (yes
+            and no, or the options); empty for open questions.
         roles: For events: argument roles per label.
     """
 
