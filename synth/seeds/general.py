@@ -37,10 +37,12 @@ def task(draws: Draws) -> tuple[str, str]:
     """An instruction with its input, and the answer."""
     tables, wordings = _content()
     if draws.below(2):
-        return _asked(draws.pick(tables), draws)
-    name = draws.pick(tuple(_COMPUTED))
-    fields = _COMPUTED[name](draws)
-    return draws.pick(wordings[name]).format(**fields), str(fields["answer"])
+        instruction, answer = _asked(draws.pick(tables), draws)
+    else:
+        name = draws.pick(tuple(_COMPUTED))
+        fields = _COMPUTED[name](draws)
+        instruction, answer = draws.pick(wordings[name]).format(**fields), str(fields["answer"])
+    return instruction[0].upper() + instruction[1:], answer
 
 
 def _asked(table: Table, draws: Draws) -> tuple[str, str]:
