@@ -80,7 +80,7 @@ def fault_of(error: OpenAIError, timeout_s: float, clean: Callable[[str], str]) 
     if isinstance(error, openai.APIStatusError):
         return _status(error, clean(error.response.text))
     cause = error.__cause__ or error
-    return Fault(Remedy.WAIT, f"no connection ({type(cause).__name__}: {cause})")
+    return Fault(Remedy.WAIT, f"no connection ({': '.join(filter(None, (type(cause).__name__, str(cause))))})")
 
 
 def _status(error: APIStatusError, raw: str) -> Fault:

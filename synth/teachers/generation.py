@@ -47,6 +47,7 @@ class Generator:
         """
         import torch
         import transformers
+        from safetensors import SafetensorError
 
         transformers.utils.logging.disable_progress_bar()
         cuda = torch.cuda.is_available()
@@ -54,7 +55,7 @@ class Generator:
             self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, padding_side="left")
             dtype = "auto" if cuda else torch.float32
             model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=dtype)
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
             reason = " ".join(str(error).split())[:300]
             raise CheckpointError(
                 f"Model {folder}", f"cannot be loaded ({reason})", "name another checkpoint"

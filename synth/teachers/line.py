@@ -155,7 +155,7 @@ class Line:
         self._strikes += 1
         alive = self._answered_at > since
         if not alive and (fault.remedy is Remedy.WAIT or self._strikes >= _STRIKES):
-            raise self._error(f"does not answer (asked {times}; {fault.reason})", "see that it runs") from fault
+            raise self._error(f"gives no answer (asked {times}; {fault.reason})", "see that it runs") from fault
         return Reply(failure=f"asked {times}; {fault.reason}")
 
     def _what_to_check(self) -> str:

@@ -171,7 +171,7 @@ def test_a_server_that_takes_no_request_stops_the_job(tmp_path: Path, status: in
 def test_a_dead_endpoint_is_one_clear_error(tmp_path: Path) -> None:
     """Nothing listens: after the tries one error says so."""
     teacher = teaching.endpoint("http://127.0.0.1:9/v1", tmp_path)
-    with pytest.raises(UnavailableError, match=r"does not answer \(asked 4 times; no connection.*then run again"):
+    with pytest.raises(UnavailableError, match=r"gives no answer \(asked 4 times; no connection.*then run again"):
         list(teacher.ask(teaching.requests(30)))
     assert {reason.split(" (")[0] for reason, _ in logged(tmp_path)} == {"no connection"}
 
@@ -287,6 +287,16 @@ def test_a_bad_first_call_does_not_condemn_structured_output(tmp_path: Path) -> 
     assert ["response_format" in body for body in server.bodies] == [True, False, True, True, True, True]
 
 
+def test_a_server_that_ignores_the_schema_is_found_out(tmp_path: Path) -> None:
+    """The first answer that is no JSON gives it away; the user hears of it once, and answers are repaired."""
+    said: list[str] = []
+    with FaultyServer(lambda number, body: Act(text=f"Here: {GOOD}")) as server:
+        answers = list(teaching.endpoint(server.url, tmp_path, said.append).ask(teaching.requests(9)))
+    assert {answer.outcome for answer in answers} == {Outcome.REPAIRED}
+    assert len(said) == 1
+    assert "the server takes the schema and does not follow it" in said[0]
+
+
 def test_structured_output_can_be_switched_off(tmp_path: Path) -> None:
     """``structured: false`` sends no schema."""
     _, server = ask(first(), tmp_path, structured=False)
@@ -341,14 +351,14 @@ def test_an_interrupt_keeps_every_answer(tmp_path: Path) -> None:
             if number == 10:
                 raise KeyboardInterrupt
 
-    with FaultyServer(lambda number, body: Act(delay_s=0.01)) as server:
+    with FaultyServer(lambda number, body: Act(delay_s=0.02)) as server:
         with pytest.raises(KeyboardInterrupt):
-            stream(teaching.endpoint(server.url, tmp_path, concurrency=4).ask(teaching.requests(100)))
+            stream(teaching.endpoint(server.url, tmp_path, concurrency=4).ask(teaching.requests(500)))
         kept, seen = spent(tmp_path / "teacher.sqlite").sent, len(server.bodies)
-        assert 11 <= kept < 100
+        assert 11 <= kept < 500
         assert seen - kept <= 4
-        assert len(list(teaching.endpoint(server.url, tmp_path).ask(teaching.requests(100)))) == 100
-        assert len(server.bodies) == seen + 100 - kept
+        assert len(list(teaching.endpoint(server.url, tmp_path).ask(teaching.requests(500)))) == 500
+        assert len(server.bodies) == seen + 500 - kept
 
 
 def test_a_reader_that_stops_leaves_nothing_running(tmp_path: Path) -> None:
