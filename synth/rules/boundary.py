@@ -11,7 +11,7 @@ from pydantic import Field
 from synth.records import Family, Instruction
 from synth.rules.operation import SPAN_FAMILIES, Operation, Outcome, SpanParameters
 from synth.rules.rule import Kind
-from synth.rules.spans import UndecidedError, agreed, bare, expand, sentence_of, words
+from synth.rules.spans import UndecidedError, agreed, bare, expand, sentence_of, word_before, words
 
 _PARTS = {"year": r"\b(?:1[0-9]{3}|20[0-9]{2})\b", "number": r"\d+(?:[.,]\d+)*"}
 _SPACED_MARK = r"(?:(?<=\s)|(?<=^)){0}(?=\s|$)"
@@ -87,8 +87,8 @@ def extend_start(instruction: Instruction, parameters: WordList) -> Outcome:
     def change(span: str) -> tuple[str, ...]:
         def at(start: int) -> str:
             begin = start
-            while (found := re.search(r"(?<!\S)(\S+)\s+$", text[:begin])) and bare(found[1]) in listed:
-                begin = found.start(1)
+            while (place := word_before(text, begin)) is not None and bare(text[place:begin].rstrip()) in listed:
+                begin = place
             return text[begin : start + len(span)]
 
         return (agreed(text, span, at),)

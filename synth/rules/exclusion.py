@@ -24,6 +24,7 @@ from synth.rules.spans import (
     UndecidedError,
     bare,
     expand,
+    is_certain,
     occurrences,
     selected,
     sentences,
@@ -75,7 +76,7 @@ _TESTS = {
     "digits": re.compile(r"\d"),
     "link": re.compile(r"https?://|www\."),
     "hashtag": re.compile(r"#\w"),
-    "short": re.compile(r"^\s*(?:\S+\s*){1,8}$"),
+    "short": re.compile(r"^\s*\S+(?:\s+\S+){0,7}\s*$"),
 }
 
 
@@ -139,6 +140,8 @@ def only_sentence(instruction: Instruction, parameters: Scope) -> Outcome:
     if len(parts) < 2:
         raise UndecidedError
     begin, end = parts[0 if parameters.sentence == "first" else -1]
+    if not is_certain(instruction.text, begin, end):
+        raise UndecidedError
     return instruction.schema, tuple(
         fact
         for fact in instruction.answer

@@ -9,7 +9,7 @@ from synth.rules.boundary import mark_pattern
 from synth.rules.nesting import Separators
 from synth.rules.operation import FORMS, LABEL_FAMILIES, LIST_FAMILIES, Form, Operation, Outcome, Parameters
 from synth.rules.rule import Kind
-from synth.rules.spans import UndecidedError, expand, once, selected, sentences
+from synth.rules.spans import UndecidedError, expand, merged, once, selected, sentences
 
 
 class Merge(Parameters):
@@ -47,9 +47,10 @@ def merge_labels(instruction: Instruction, parameters: Merge) -> Outcome:
     asked = set(instruction.schema.labels)
     if not set(parameters.labels) <= asked or parameters.name in asked - set(parameters.labels):
         raise UndecidedError  # where only some are asked, the answer for the coarser label is not known
-    merged = dict.fromkeys(parameters.labels, parameters.name)
-    schema, answer = relabel(instruction, merged)
-    return schema, tuple(once(list(answer))) if instruction.family is Family.RE else answer
+    schema, answer = relabel(instruction, dict.fromkeys(parameters.labels, parameters.name))
+    if instruction.family is not Family.RE:
+        return schema, answer
+    return schema, tuple(merged([(old, [new]) for old, new in zip(instruction.answer, answer, strict=True)]))
 
 
 def merge_roles(instruction: Instruction, parameters: MergeRoles) -> Outcome:
@@ -138,10 +139,7 @@ def rename_arguments(instruction: Instruction, names: dict[str, str], labels: tu
 
 
 def _renamed(arguments: list[Fact], names: dict[str, str]) -> list[Fact]:
-    renamed: list[Fact] = [
-        {**argument, "role": names.get(argument["role"], argument["role"])} for argument in arguments
-    ]
-    return once(renamed) if renamed != list(arguments) else renamed
+    return merged([(old, [{**old, "role": names.get(old["role"], old["role"])}]) for old in arguments])
 
 
 OPERATIONS = (
