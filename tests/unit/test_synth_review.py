@@ -6,8 +6,10 @@ import json
 import multiprocessing
 import os
 import pty
+import re
 import subprocess
 import sys
+import termios
 import time
 import warnings
 from collections import Counter
@@ -325,6 +327,7 @@ def test_differences_lose_nothing(before: str, after: str) -> None:
 
 TERMINAL = """
 import sys
+import termios
 import time
 import warnings
 from pathlib import Path
@@ -332,6 +335,12 @@ from synth.review import VerdictLog, in_terminal, queue
 out = Path(sys.argv[1])
 print("judged", in_terminal(queue(out, 3, 0, "ann", 0), VerdictLog(out), "ann"))
 """
+
+
+def wait_for_mode(master: int, lines: bool) -> None:
+    """Wait until the program reads single keys or lines: what is typed before it changes the mode is thrown away."""
+    while bool(termios.tcgetattr(master)[3] & termios.ICANON) is not lines:
+        time.sleep(0.01)
 
 
 def in_a_terminal(out: Path, steps: Sequence[tuple[str, str]]) -> str:
@@ -346,9 +355,9 @@ def in_a_terminal(out: Path, steps: Sequence[tuple[str, str]]) -> str:
             seen = len(shown)
             while words not in shown[seen:]:
                 shown += os.read(master, 65536).decode(errors="replace")
-            time.sleep(0.1)  # the keys are thrown away that come before the terminal is in raw mode
+            wait_for_mode(master, lines=keys.endswith("\r"))
             os.write(master, keys.encode())
-        while "judged" not in shown:
+        while not re.search(r"judged \d", shown):
             shown += os.read(master, 65536).decode(errors="replace")
         running.wait()
     os.close(master)
