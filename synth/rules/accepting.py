@@ -62,7 +62,7 @@ def probes(instructions: Iterable[Instruction], settings: RuleSettings, seed: in
     for instruction in instructions:
         if instruction.answer and instruction.rule is None:
             pool = kept.setdefault((instruction.family, instruction.source), [])
-            key = digest([seed, instruction.document, instruction.question, list(instruction.schema.labels)])
+            key = digest([seed, instruction.text, instruction.question, list(instruction.schema.labels)])
             if len(pool) < settings.probe or key < pool[-1][0]:
                 insort(pool, (key, instruction), key=lambda entry: entry[0])
                 del pool[settings.probe :]
