@@ -15,7 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.catalog import digest_of, load_catalog
-from harness.contamination.index import COMMON_TEXTS, LEVELS, SHORTEST, VERSION, Index, Level, Place, References, hashed
+from harness.contamination.index import (
+    COMMON_TEXTS,
+    LEVELS,
+    SHORTEST,
+    VERSION,
+    Index,
+    Level,
+    Place,
+    References,
+    hashed,
+    telling,
+)
 from harness.contamination.strings import load_strings, save_strings
 from harness.contamination.table import Table, load_table, table_of
 from harness.contamination.texts import ItemText, Uncovered, item_texts, tasks_of
@@ -143,8 +154,9 @@ def _tables(texts: Sequence[str]) -> tuple[NDArray[np.int64], dict[Level, Table]
     for batch in batches(texts):
         words = words_of(texts[batch.start : batch.stop])
         for level in LEVELS:
-            hashes, begin, _ = hashed(words, level)
-            found[level] += [hashes, begin + total]
+            hashes, begin, end = hashed(words, level)
+            kept = telling(words, begin, end) if level == "sentence" else slice(None)
+            found[level] += [hashes[kept], begin[kept] + total]
         firsts.append(words.first[1:] + total)
         total += len(words.hashes)
     first = np.concatenate(firsts)

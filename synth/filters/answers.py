@@ -111,7 +111,7 @@ SCHEMA_VALID = Filter("schema_valid", "1", _each(_schema_valid))
 """Labels, roles and choices are in the schema, facts have their family's keys, no text is empty. Value: violations."""
 
 GROUNDED = Filter("grounded", "1", _each(_grounded))
-"""Every span of the answer occurs in the text, exactly or after NFKC, case folding and collapsing of white space. Value:
+"""Every span of the answer occurs in the text, exactly or after NFKC, case folding and collapsing of space. Value:
 spans per level."""
 
 PARSES_BACK = Filter("parses_back", "1", _each(_parses_back))
