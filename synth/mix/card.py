@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from synth.formats import held_out_formats
+from synth.markdown import table
 from synth.mix.selection import SPLITS
 from synth.mix.shuffle import COLUMNS
 from synth.recipe import Recipe
@@ -62,20 +63,22 @@ def _body(found: Mapping[str, Any], recipe: Recipe) -> list[str]:
         "instructions in the style of IEPile (arXiv 2402.14710), of which some were shaped by guidelines, preference "
         "rules or another answer format. It is not the data of the paper, which is not public.",
         "## Content",
-        _table(("split", "records", "documents", "tokens"), _splits(found)),
+        table([("split", "records", "documents", "tokens"), *_splits(found)]),
         "A document is in one split only. Families:",
-        _table(("family", "records"), found["families"].items()),
+        table([("family", "records"), *found["families"].items()]),
         "Strategies (an example can be shaped by several; `basic` by none):",
-        _table(("strategy", "records"), found["strategies"].items()),
+        table([("strategy", "records"), *found["strategies"].items()]),
         "Answer formats:",
-        _table(("format", "records"), found["formats"].items()),
+        table([("format", "records"), *found["formats"].items()]),
         "## Columns",
-        _table(("column", "holds"), COLUMNS.items()),
+        table([("column", "holds"), *COLUMNS.items()]),
         "## Sources and licences",
         "Each row carries the licence of its source. Use the corpus only as all of them allow.",
-        _table(
-            ("source", "records", "licence"),
-            ((name, item["records"], item["licence"]) for name, item in found["sources"].items()),
+        table(
+            [
+                ("source", "records", "licence"),
+                *((name, item["records"], item["licence"]) for name, item in found["sources"].items()),
+            ]
         ),
         "## Selection",
         f"{found['records']:,} of {pool['records']:,} examples; {pool['passed']:,} passed every filter. Share of "
@@ -102,18 +105,5 @@ def _rejections(found: Mapping[str, Any]) -> list[str]:
         return []
     return [
         "Examples of the pool that a filter rejects (one can be rejected by several):",
-        _table(("filter", "rejected"), found["rejected"].items()),
+        table([("filter", "rejected"), *found["rejected"].items()]),
     ]
-
-
-def _table(header: tuple[str, ...], rows: Any) -> str:
-    lines = [header, *rows]
-    shown = [[_cell(value) for value in line] for line in lines]
-    rule = [
-        "---:" if shown[1:] and all(row[n][:1].isdigit() for row in shown[1:]) else "---" for n in range(len(header))
-    ]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (shown[0], rule, *shown[1:]))
-
-
-def _cell(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value).replace("|", "\\|")

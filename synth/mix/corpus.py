@@ -26,7 +26,13 @@ from synth.shards import shards
 
 
 def mix(
-    filtered: Path, corpus: Path, recipe: Recipe, executor: Executor, held_out_rules: Collection[str] = ()
+    filtered: Path,
+    corpus: Path,
+    recipe: Recipe,
+    executor: Executor,
+    *,
+    held_out_rules: Collection[str] = (),
+    refused: Collection[str] = (),
 ) -> dict[str, Any]:
     """Write the corpus that a recipe selects from filtered examples; its datasheet.
 
@@ -38,6 +44,7 @@ def mix(
         recipe: The recipe.
         executor: Where shards are worked on.
         held_out_rules: Ids of preference rules that are kept for evaluation.
+        refused: Ids of examples that a person rejected.
 
     Raises:
         MissingInputError: There are no filtered examples.
@@ -45,7 +52,7 @@ def mix(
         StoreError: The folder cannot be written.
     """
     paths = shards(filtered)
-    surveys = list(executor.map(partial(survey, lens=_lens(recipe, held_out_rules)), paths))
+    surveys = list(executor.map(partial(survey, lens=_lens(recipe, held_out_rules, refused)), paths))
     pool = together(surveys)
     if recipe.mix.tokens is not None and not pool.measured:
         reason = "is a budget of tokens, and the filter length has not counted those of every example"
@@ -71,12 +78,13 @@ def mix(
     return found
 
 
-def _lens(recipe: Recipe, held_out_rules: Collection[str]) -> Lens:
+def _lens(recipe: Recipe, held_out_rules: Collection[str], refused: Collection[str]) -> Lens:
     return Lens(
         seed=recipe.seed,
         formats=frozenset(held_out_formats(recipe.formats)),
         phrasings=frozenset(name for family in Family for name in held_out_phrasings(family)),
         rules=frozenset(held_out_rules),
+        refused=frozenset(refused),
     )
 
 

@@ -25,7 +25,9 @@ STRATEGY_BITS = {strategy: 1 << number for number, strategy in enumerate(Strateg
 PASSED, CLEAN, HELD_OUT = 8, 16, 32
 """Flags beside those of the strategies: every filter passes it; no filter of ``ALWAYS`` rejects it; it belongs to
 something that is kept for evaluation."""
-ALWAYS = ("contamination",)
+REVIEW = "review"
+"""What the rejection of an example by a person counts as, beside the filters."""
+ALWAYS = ("contamination", REVIEW)
 """Filters that hold in every selection: what has seen the test items cannot be compared with anything."""
 ROW = np.dtype(
     [("pick", "u8"), ("place", "u8"), ("document", "u8"), ("tokens", "u4"), ("family", "u1"), ("flags", "u2")]
@@ -44,12 +46,14 @@ class Lens:
         formats: Formats that are kept for evaluation.
         phrasings: Phrasings that are.
         rules: Ids of preference rules that are.
+        refused: Ids of examples that a person rejected.
     """
 
     seed: int
     formats: frozenset[str]
     phrasings: frozenset[str]
     rules: frozenset[str]
+    refused: frozenset[str] = frozenset()
 
     def held_out(self, row: Mapping[str, Any]) -> str | None:
         """Which kind of thing that is kept for evaluation an example belongs to, if any."""
@@ -87,6 +91,7 @@ def survey(path: Path, lens: Lens) -> Survey:
     measured = True
     for row in read_shard(path):
         failed = [annotation["name"] for annotation in row["filters"] if not annotation["passed"]]
+        failed += [REVIEW] if row["id"] in lens.refused else []
         tokens = next((item["value"] for item in row["filters"] if item["name"] == "length"), None)
         kind = lens.held_out(row)
         rejected.update(set(failed))
