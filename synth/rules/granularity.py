@@ -7,26 +7,35 @@ from pydantic import Field
 from synth.records import Fact, Family, Instruction, Schema
 from synth.rules.boundary import mark_pattern
 from synth.rules.nesting import Separators
-from synth.rules.operation import FORMS, LABEL_FAMILIES, LIST_FAMILIES, Form, Operation, Outcome, Parameters
+from synth.rules.operation import (
+    FORMS,
+    LABEL_FAMILIES,
+    LIST_FAMILIES,
+    Form,
+    LabelParameters,
+    Operation,
+    Outcome,
+    Parameters,
+)
 from synth.rules.rule import Kind
 from synth.rules.spans import UndecidedError, expand, merged, once, selected, sentences
 
 
-class Merge(Parameters):
+class Merge(LabelParameters):
     """Parameters: the labels that become one, and its name."""
 
     labels: tuple[str, ...] = Field(min_length=2)
     name: str = Field(min_length=1)
 
 
-class MergeRoles(Parameters):
+class MergeRoles(LabelParameters):
     """Parameters: the argument roles that become one, and its name."""
 
     roles: tuple[str, ...] = Field(min_length=2)
     name: str = Field(min_length=1)
 
 
-class Split(Parameters):
+class Split(LabelParameters):
     """Parameters: a label, a test of the span's form, and the two names that the outcomes get."""
 
     labels: tuple[str, ...] = Field(min_length=1, max_length=1)
@@ -93,7 +102,7 @@ def with_parent(instruction: Instruction, parameters: Parents) -> Outcome:
     )
 
 
-def unique(instruction: Instruction, parameters: Parameters) -> Outcome:
+def unique(instruction: Instruction, parameters: LabelParameters) -> Outcome:
     """Gives equal facts once, at the first mention."""
     answer: list[Fact] = []
     for fact in instruction.answer:
@@ -109,7 +118,7 @@ def first_sentence(instruction: Instruction, parameters: Parameters) -> Outcome:
         found = sentences(span)
         return (span[found[0][0] : found[0][1]].strip(),) if found else (span,)
 
-    return instruction.schema, expand(instruction, parameters.labels, (), change)
+    return instruction.schema, expand(instruction, (), (), change)
 
 
 def relabel(instruction: Instruction, names: dict[str, str]) -> Outcome:
@@ -148,6 +157,6 @@ OPERATIONS = (
     Operation("split_label", Kind.GRANULARITY, (Family.NER,), Split, split_label),
     Operation("split_spans", Kind.GRANULARITY, LIST_FAMILIES, Separators, split_spans),
     Operation("with_parent", Kind.GRANULARITY, LABEL_FAMILIES, Parents, with_parent),
-    Operation("unique", Kind.GRANULARITY, LIST_FAMILIES, Parameters, unique),
+    Operation("unique", Kind.GRANULARITY, LIST_FAMILIES, LabelParameters, unique),
     Operation("first_sentence", Kind.GRANULARITY, (Family.GENERAL,), Parameters, first_sentence),
 )

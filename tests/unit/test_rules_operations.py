@@ -195,6 +195,15 @@ def test_yes_and_no_get_other_names_in_the_options_too() -> None:
     assert (after.schema, after.answer) == (Schema(("true", "false")), ({"text": "true"},))
 
 
+def test_options_get_a_sign_together_with_the_answer() -> None:
+    """The list that is shown and the answer stay the same words."""
+    before = asked(MRC, "She took the tram.", {"text": "tram"}, labels=["bus", "tram"])
+    after = apply(rule(MRC, "mark_options", style="letters"), before)
+    assert after is not None
+    assert (after.schema.labels, after.answer) == (("A) bus", "B) tram"), ({"text": "B) tram"},))
+    assert apply(rule(MRC, "mark_options", style="numbers"), READ) is None
+
+
 def test_what_became_equal_is_merged_and_what_was_repeated_stays_repeated() -> None:
     """Two relations that a rule makes equal are one; a gold answer that repeats itself is not cleaned by the way."""
     twice = relation("born", "Ada Vance", "Sarn")
@@ -223,7 +232,7 @@ def test_a_wrong_operation_is_refused_with_the_reason(family: Family, name: str,
 def test_every_operation_is_tried_here() -> None:
     """No operation is without an example."""
     schema_cases = {"merge_labels", "with_parent", "rename_labels", "recase_labels", "override", "split_label", "turn"}
-    others = {"order_labels", "direct_only", "rename_roles", "merge_roles", "rename_answers"}
+    others = {"mark_options", "order_labels", "direct_only", "rename_roles", "merge_roles", "rename_answers"}
     assert {case[0] for case in CASES} | schema_cases | others == set(OPERATIONS)
 
 
