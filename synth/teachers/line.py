@@ -18,7 +18,7 @@ from synth.teachers.forms import Forms
 from synth.teachers.replies import MalformedReplyError, Reply, reply_of
 from synth.teachers.tally import Tally
 
-_STRIKES = 3
+_STRIKES, _REFUSALS = 3, 20
 _REFUSAL_S = 0.25  # a server that refuses a schema does so at once; one that is silent for so long is writing
 
 
@@ -44,7 +44,7 @@ class Line:
         self._probes: dict[str, asyncio.Event] = {}
         self._flights: dict[str, asyncio.Task[Reply]] = {}
         self._next_at = self._pause_until = self._answered_at = 0.0
-        self._strikes = 0
+        self._strikes = self._refused = 0
 
     async def reply(self, call: Call) -> Reply:
         """The reply to a call; two equal calls are sent once.
@@ -102,9 +102,9 @@ class Line:
                     return await self._try(call)
             except Fault as fault:
                 failed = time.monotonic()
-                if fault.remedy is Remedy.SKIP:
+                if fault.remedy is Remedy.SKIP and not self._refuses_all():
                     return Reply(failure=fault.reason)
-                if fault.remedy is Remedy.STOP:
+                if fault.remedy in (Remedy.SKIP, Remedy.STOP):
                     raise self._error(f"refuses every request ({fault.reason})", self._what_to_check()) from fault
                 if tries > self._settings.retries:
                     return self._gave_up(fault, since)
@@ -158,6 +158,11 @@ class Line:
             raise self._error(f"asks to wait {told:.0f} s ({fault.reason})", "run again then") from fault
         self._pause_until = max(self._pause_until, time.monotonic() + told)
         return told
+
+    def _refuses_all(self) -> bool:
+        """Whether the server refused many calls and answered none, in this job or before: the settings are wrong."""
+        self._refused += 1
+        return self._refused >= _REFUSALS and not self._cache.rows("SELECT 1 FROM responses LIMIT 1")
 
     def _gave_up(self, fault: Fault, since: float) -> Reply:
         """The end of patience with one call; the server is dead where it answered nobody since the fault before."""
