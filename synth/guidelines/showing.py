@@ -39,7 +39,7 @@ def show(
     entries = {"meaning": _meaning, "values": _values, "examples": _examples, "edges": _edges}[angle]
     items = {item.label: item for item in guideline.items}
     pools = {
-        label: list(entries(items[label], Draws(f"{seed}/{guideline.id}/{label}"), text))
+        label: list(entries(items[label], Draws(f"{seed}/{guideline.family}/{guideline.source}/{label}"), text))
         for label in labels
         if label in items
     }
