@@ -88,7 +88,8 @@ Asked = tuple[str, list[Fact], Schema]
 
 def _answerable(domain: Domain, sentences: Sequence[Sentence], draws: Draws) -> Asked:
     found = [(s, q) for s in sentences for q in s.frame.ask if q.needs | {q.about} <= s.values.keys()]
-    sentence, question = draws.pick(found)
+    anchored = [(s, q) for s, q in found if q.needs]  # a question without a name may fit several sentences
+    sentence, question = draws.pick(anchored or found)
     return _worded(domain, question, sentence.values, draws), [{"text": sentence.values[question.about]}], Schema()
 
 
@@ -98,7 +99,7 @@ def _unanswerable(domain: Domain, sentences: Sequence[Sentence], draws: Draws) -
         (question, sentence.values)
         for sentence in sentences
         for question in sentence.frame.ask
-        if question.about not in sentence.values and question.needs <= sentence.values.keys()
+        if question.needs and question.about not in sentence.values and question.needs <= sentence.values.keys()
     ]
     swapped = [
         (question, {**sentence.values, name: value})
@@ -123,7 +124,8 @@ def _yes_no(domain: Domain, sentences: Sequence[Sentence], draws: Draws) -> Aske
     sentence, question = draws.pick(found)
     values, right = dict(sentence.values), draws.below(2) == 0
     if not right:
-        others = _others(sentence, question.about, sentences)
+        anchored = question.needs > {question.about}
+        others = _others(sentence, question.about, sentences) if anchored else []
         used = {value for one in sentences for value in one.values.values()}
         words = domain.lists[sentence.rules[question.about]]
         values[question.about] = draws.pick(others) if others and draws.below(2) else fresh(words, used, draws)

@@ -114,6 +114,12 @@ def read_yaml(*parts: str) -> Any:
 
 
 @cache
+def shared_lists() -> Mapping[str, WordList]:
+    """Word lists that every domain and collection can draw from."""
+    return word_lists(read_yaml("words.yaml")["words"])
+
+
+@cache
 def domains() -> tuple[Domain, ...]:
     """All domains, by name."""
     shared = read_yaml("words.yaml")
@@ -143,8 +149,9 @@ def sentence(domain: Domain, frame: Frame, used: set[str], draws: Draws) -> Sent
 
 
 def _domain(name: str, content: Mapping[str, Any], shared: Mapping[str, Any]) -> Domain:
-    words = {**shared["words"], **content.get("words", {})}
-    lists = word_lists(words)
+    own = content.get("words", {})
+    words = {**shared["words"], **own}
+    lists = word_lists(own, shared_lists())
     entity = {rule: entry["label"] for rule, entry in words.items() if isinstance(entry, Mapping)}
     frames = tuple(_frame(_expanded(item, shared["macros"]), f"domain {name}", lists) for item in content["frames"])
     labels = dict.fromkeys([*read_yaml("labels.yaml")["entities"], *(entity[rule] for rule in _rules(frames, entity))])
@@ -192,9 +199,10 @@ def _frame(item: Mapping[str, Any], place: str, lists: Mapping[str, WordList]) -
     referred |= {question.about for question in (*frame.ask, *frame.check)}
     if referred - names:
         raise DataError(f"A frame of {place}", f"refers to unknown names {sorted(referred - names)}", "correct them")
-    always = set.intersection(*({s.name for s in v if isinstance(s, Slot)} for text in texts for v in text))
-    if not any(question.needs | {question.about} <= always for question in frame.ask):
-        raise DataError(f"A frame of {place}", f"has no question that {texts[0][0]} always answers", "add one")
+    for variant in (variant for text in texts for variant in text):
+        held = {s.name for s in variant if isinstance(s, Slot)}
+        if not any(question.needs | {question.about} <= held for question in frame.ask):
+            raise DataError(f"A frame of {place}", f"has no question that {variant} answers", "add one")
     return frame
 
 

@@ -141,16 +141,18 @@ class WordList:
                 yield from groups[0]
 
 
-def word_lists(content: Mapping[str, Any]) -> dict[str, WordList]:
+def word_lists(content: Mapping[str, Any], known: Mapping[str, WordList] | None = None) -> dict[str, WordList]:
     """Lists by name; a list may refer to any other that does not lead back to it.
 
     Args:
         content: Name to a list of words, or to a mapping with ``words``.
+        known: Lists that are there already.
 
     Raises:
         DataError: A list leads back to itself.
     """
-    lists: dict[str, WordList] = {}
+    lists: dict[str, WordList] = dict(known or {})
+    done: set[str] = set()
     open_lists: set[str] = set()
 
     def read(name: str) -> None:
@@ -160,12 +162,13 @@ def word_lists(content: Mapping[str, Any]) -> dict[str, WordList]:
         entry = content[name]
         words = [str(word) for word in (entry["words"] if isinstance(entry, Mapping) else entry)]
         for other in _REFERENCE.findall(" ".join(words)):
-            if other in content and other not in lists:
+            if other in content and other not in done:
                 read(other)
         lists[name] = WordList(name, words, lists)
+        done.add(name)
 
     for name in content:
-        if name not in lists:
+        if name not in done:
             read(name)
     return lists
 
