@@ -28,7 +28,8 @@ something that is kept for evaluation."""
 REVIEW = "review"
 """What the rejection of an example by a person counts as, beside the filters."""
 ALWAYS = ("contamination", REVIEW)
-"""Filters that hold in every selection: what has seen the test items cannot be compared with anything."""
+"""What holds in every selection: a corpus that has seen the test items cannot be compared with anything, and what a
+person rejected is no training data."""
 ROW = np.dtype(
     [("pick", "u8"), ("place", "u8"), ("document", "u8"), ("tokens", "u4"), ("family", "u1"), ("flags", "u2")]
 )
@@ -72,7 +73,7 @@ class Survey:
         rows: (examples,) of ``ROW``, in the order of the shard.
         rejected: Examples that each filter rejects; one can be rejected by several.
         held_out: Examples that belong to something kept for evaluation, by its kind.
-        measured: Whether every example has its tokens.
+        measured: Whether every example that passes has its tokens.
     """
 
     rows: Pool
@@ -96,7 +97,7 @@ def survey(path: Path, lens: Lens) -> Survey:
         kind = lens.held_out(row)
         rejected.update(set(failed))
         held_out.update([kind] if kind else [])
-        measured = measured and tokens is not None
+        measured = measured and (tokens is not None or bool(failed))
         asked = row["instruction"]
         rows.append(
             (

@@ -148,6 +148,22 @@ def test_nothing_that_is_held_out_enters_a_corpus(tmp_path: Path) -> None:
         assert found["pool"]["held_out"] == {"rules": 50, "formats": 2, "phrasings": 1}
 
 
+def test_what_a_person_rejected_stays_out(pool: Path, tmp_path: Path) -> None:
+    """Also of a corpus that is not filtered; it counts as rejected by the review."""
+    first = mix(pool, tmp_path / "first", recipe(records=40), Local(1))
+    refused = {row["id"] for row in rows(tmp_path / "first", "train")[:9]}
+    wanted = recipe(records=40, ablation="unfiltered")
+    found = mix(pool, tmp_path / "second", wanted, Local(1), refused=refused)
+    assert not refused & {row["id"] for row in rows(tmp_path / "second", "train")}
+    assert (first["rejected"].get("review"), found["rejected"]["review"]) == (None, 9)
+
+
+def test_an_empty_dev_split_is_said(tmp_path: Path) -> None:
+    """Too few documents for the share of the dev split: the corpus is made, with a note."""
+    folder = write_pool(tmp_path / "filtered", list(examples(4)))
+    assert "dev split is empty" in mix(folder, tmp_path / "corpus", recipe(dev=0.01), Local(1))["notes"][0]
+
+
 def test_a_corpus_that_cannot_be_filled_leaves_the_old_one(pool: Path, tmp_path: Path) -> None:
     """An error comes before anything is touched."""
     corpus = tmp_path / "corpus"
