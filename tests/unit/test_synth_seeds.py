@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from importlib.resources import files
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import pytest
@@ -18,8 +18,8 @@ import pytest
 from harness.errors import DataError, UsageError
 from synth import seeds
 from synth.records import Document, Family
-from synth.seeds.frames import domains
-from synth.seeds.grammar import unroll, word_lists
+from synth.seeds.frames import domains, read_yaml
+from synth.seeds.grammar import Slot, unroll, word_lists
 from synth.seeds.texts import collections
 
 LANGUAGES = ("French", "Latin", "Spanish", "Swedish")
@@ -74,12 +74,14 @@ def spans(document: Document) -> Iterator[str]:
 
 
 def test_nothing_of_the_embedded_suite_is_in_the_grammar() -> None:
-    """No sentence and no eight words in a row of 12,000 documents stand in any item of the quick suite."""
+    """No sentence and no eight words in a row of 12,000 documents and of all tables stand in the quick suite."""
     texts = list(quick_texts())
     taken_grams = set().union(*(grams(text, 8) for text in texts))
     taken_sentences = set().union(*(sentences(text) for text in texts))
-    for document in seeds.documents(7, 12_000):
-        text = f"{document.text}\n{document.question or ''}"
+    drawn = (f"{document.text}\n{document.question or ''}" for document in seeds.documents(7, 12_000))
+    tables = read_yaml("general.yaml")["tables"].values()
+    asked = (ask.format(*row) for table in tables for ask in table["ask"] for row in table["rows"])
+    for text in chain(drawn, asked):
         assert not grams(text, 8) & taken_grams, text
         assert not sentences(text) & taken_sentences, text
 
@@ -105,13 +107,30 @@ def test_entities_come_in_the_order_of_the_text_and_do_not_overlap() -> None:
 
 def test_no_name_is_left_unannotated() -> None:
     """Outside the annotated names no word inside a sentence is capitalised, but for those that belong to no label."""
-    allowed = {"I", "It", "In", "On", "At", "For", "Because", "After", "Shares", *LANGUAGES}
+    allowed = {"I", "It", "In", "On", "At", "For", "Because", "After", "Shares", "DNA", "Danish", *LANGUAGES}
     for document in seeds.documents(3, 3000, Family.NER):
         text = document.text
         for fact in sorted(document.answer, key=lambda item: -len(item["text"])):
             text = text.replace(fact["text"], "_", 1)
         inner = re.findall(r"(?<![.?!:]) (?<!^)([A-Z]\w+)", text.replace("\n", " . "))
         assert set(inner) <= allowed, (inner, document.text)
+
+
+def test_names_do_not_hide_in_lists_without_a_label() -> None:
+    """What a frame draws from a list without a label holds no name of a list with one: it would not be annotated."""
+    shared = read_yaml("words.yaml")["words"]
+    for domain in domains():
+        words = {**shared, **read_yaml("domains", f"{domain.name}.yaml").get("words", {})}
+        slots = (s for f in domain.frames for text in f.texts for v in text for s in v if isinstance(s, Slot))
+        for rule in {slot.rule for slot in slots if slot.rule is not None and slot.rule not in domain.entity}:
+            assert not {name for name in referred(rule, words) if name in domain.entity}, (domain.name, rule)
+
+
+def referred(rule: str, words: dict[str, Any]) -> set[str]:
+    """All lists that a list draws from, at any depth."""
+    entries = " ".join(str(word) for word in words[rule])
+    direct = {name.split(":")[-1] for name in re.findall(r"\{([\w:]+)~?\}", entries)}
+    return direct.union(*(referred(name, words) for name in direct if isinstance(words[name], list)))
 
 
 def test_roles_of_events_are_those_of_the_schema() -> None:
