@@ -137,7 +137,7 @@ def _carries(asked: Instruction) -> bool:
 BY_EXAMPLE = Format(
     id="by_example",
     families=ALL_BUT_GENERAL,
-    limits="empty values, line breaks, white space at an end, the separator of the example",
+    limits=f"empty values, line breaks, white space at an end, the separator of the example, the role {ABSENT}",
     start="block",
     describe=_describe,
     write=_write,

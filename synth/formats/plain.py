@@ -41,7 +41,8 @@ _DESCRIPTIONS = {
 PLAIN = Format(
     id="plain",
     families=(Family.MRC, Family.TC, Family.GENERAL),
-    limits="more than one answer or label, no label, line breaks (but in a general response), white space at an end",
+    limits="more than one answer or label, no label, line breaks (but in a general response), white space at an end, "
+    f"the answer {UNANSWERABLE}",
     start="line",
     describe=lambda asked: _DESCRIPTIONS[asked.family],
     write=_write,

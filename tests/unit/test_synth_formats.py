@@ -69,6 +69,37 @@ GENERAL = asked(Family.GENERAL, {"text": "Red.\nBlue."})
 ALL = (ENTITIES, RELATIONS, EVENTS, OPEN, READING, LABEL, GENERAL)
 
 
+def format_rows() -> list[str]:
+    """The rows of the table of formats in the documentation, with the entities (or the label) of the sentence above."""
+    in_text_order = replace(ENTITIES, answer=canonical(ENTITIES))
+    shown = {name: next(item for item in (in_text_order, READING) if form.can(item)) for name, form in FORMATS.items()}
+    return [
+        f"| `{name}` | {', '.join(form.families)} | {cell(form.limits or 'nothing')[0]} | "
+        + "<br>".join(f"`{line}`" for line in cell(form.render(shown[name])))
+        + " |"
+        for name, form in FORMATS.items()
+    ]
+
+
+def cell(text: str) -> list[str]:
+    """Lines of a text as they can stand in a cell of a table, tabs shown."""
+    return text.replace("\t", "→").replace("|", "\\|").split("\n")
+
+
+def test_the_documentation_has_the_table_of_formats() -> None:
+    """docs/synthesis/formats.md shows every format, its families and limits, and an answer, as the code has them."""
+    page = Path(__file__).parents[2] / "docs" / "synthesis" / "formats.md"
+    lines = page.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("| `") and line.count(" | ") >= 3] == format_rows()
+
+
+def test_the_documentation_names_what_is_held_out() -> None:
+    """Formats and phrasings that are kept for evaluation are listed."""
+    page = (Path(__file__).parents[2] / "docs" / "synthesis" / "formats.md").read_text(encoding="utf-8")
+    names = [*held_out_formats(FormatSettings()), *(name for family in Family for name in held_out_phrasings(family))]
+    assert [name for name in names if f"`{name}`" not in page] == []
+
+
 def test_there_are_enough_formats_for_every_family() -> None:
     """At least eleven formats, each under its own name, and several for each family."""
     assert len(FORMATS) >= 11
