@@ -32,7 +32,8 @@ def reflect(variables: Mapping[str, Any]) -> dict[str, Any]:
 def _item(family: Family, label: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     found = lookup(family, label)
     seen = _from_documents(family, label, variables["documents"])
-    roles = {role: (lookup_role(role) or ("", _spoken(role)))[1] for role in variables["roles"].get(label, ())}
+    known = {role: lookup_role(role) for role in variables["roles"].get(label, ())}
+    roles = {role: entry[1] for role, entry in known.items() if entry is not None}
     if found is None:
         meaning = _KINDS[family].format(words=_spoken(label)) + ", as the examples show."
         typical = list(dict.fromkeys(one["span"] for one in seen if one["span"] and family is not Family.RE))

@@ -92,6 +92,7 @@ UNCHANGED: list[Case] = [
      "a relation of the chain is not asked"),
     ("merge_labels", PEOPLE, {"labels": ["person", "river"], "name": "thing"}, "a merged label is not asked"),
     ("drop_label", TITLED, {"labels": ["person"]}, "no other label is asked"),
+    ("override", MOOD, {"test": "question", "name": "even"}, "the name is a label already"),
     ("only_sentence", asked(NER, "Eva left. Eva came.", *entities(("p", "Eva"))), {"sentence": "first"},
      "the span stands in both sentences"),
     ("only_sentence", asked(NER, "He left the U.S. Eva came. Good.", *entities(("p", "Eva"))), {"sentence": "first"},
