@@ -117,11 +117,27 @@ def test_a_passing_fault_is_tried_again(tmp_path: Path, fault: Act, reason: str)
         assert logged(tmp_path)[0][1] == fault.body
 
 
-def test_a_slow_answer_is_tried_again(tmp_path: Path) -> None:
-    """Past the time-out a request counts as lost."""
-    answer = only(first(Act(delay_s=2)), tmp_path, timeout_s=0.2)
+@pytest.mark.parametrize("slow", [Act(delay_s=3), Act(drip_s=0.05)])
+def test_a_slow_answer_is_tried_again(tmp_path: Path, slow: Act) -> None:
+    """Past the time-out a request counts as lost, even where bytes drip in all the time."""
+    answer = only(first(slow), tmp_path, timeout_s=0.4)
     assert answer.outcome is Outcome.STRICT
-    assert logged(tmp_path)[0][0] == "no answer within 0.2 s"
+    assert logged(tmp_path)[0][0] == "no answer within 0.4 s"
+
+
+def test_too_many_requests_slow_everybody_down(tmp_path: Path) -> None:
+    """Without a Retry-After the wait is ours, and it holds the others too: nobody runs out of tries meanwhile."""
+    taken: list[float] = []
+
+    def plan(number: int, body: dict[str, Any]) -> Act:
+        now = time.monotonic()
+        if sum(moment > now - 0.03 for moment in taken) >= 3:
+            return Act(status=429, body="{}")
+        taken.append(now)
+        return Act()
+
+    answers, _ = ask(plan, tmp_path, count=60, concurrency=8, retries=8)
+    assert {answer.outcome for answer in answers} == {Outcome.STRICT}
 
 
 @pytest.mark.parametrize("told", ["0.5", "date"])
