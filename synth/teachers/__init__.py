@@ -73,7 +73,7 @@ def _check(settings: TeacherSettings) -> None:
             raise DataError(
                 "The recipe", f"has a teacher of kind {settings.kind} without {name}", f"give teacher.{name}"
             )
-    if settings.url is None:
+    if not settings.url:
         return
     url = urlsplit(settings.url)
     if url.scheme not in ("http", "https") or not url.netloc:
