@@ -86,6 +86,8 @@ CASES: list[Case] = [
     ("recase_text", FREE, {"style": "upper"}, ["IRON IS ONE. SO IS TIN."]),
 ]  # fmt: skip
 UNCHANGED: list[Case] = [
+    ("extend_start", asked(NER, "It ends with the. Sarn is far.", *entities(("place", "Sarn"))), {"words": ["the"]},
+     "a sentence ends before the span"),
     ("extend_start", asked(NER, "The Sarn flooded, so Sarn moved.", *entities(("river", "Sarn"))), {"words": ["the"]},
      "two occurrences of the span would grow differently"),
     ("compose", asked(RE, "x", relation("a", "x", "y"), labels=["a"]), {"first": "a", "second": "b", "result": "a"},
