@@ -207,13 +207,14 @@ def test_tokens_are_no_budget_where_they_were_not_counted(tmp_path: Path) -> Non
     assert mix(folder, tmp_path / "corpus", recipe(dev=0.0), Local(1))["splits"]["train"]["tokens"] is None
 
 
-def test_a_torn_shard_is_named(pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a file is an error with its name, not a smaller corpus."""
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_torn_shard_is_named(tmp_path: Path, workers: int) -> None:
+    """Half a file is an error with its name, not a smaller corpus, in this process as in another."""
     folder = write_pool(tmp_path / "filtered", list(examples(40)))
     path = sorted(folder.iterdir())[1]
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(DataError, match=path.name):
-        mix(folder, tmp_path / "corpus", recipe(), Local(1))
+        mix(folder, tmp_path / "corpus", recipe(), Local(workers))
 
 
 def test_a_lone_surrogate_is_said_with_its_row(tmp_path: Path) -> None:
