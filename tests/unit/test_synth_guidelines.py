@@ -312,6 +312,12 @@ def test_what_is_shown_fits_its_budget_and_hangs_on_the_seed_alone(angle: str, b
     assert once == show(GUIDE, ["sale", "person"], angle, budget=budget, seed=seed)
 
 
+def test_other_texts_are_shown_other_entries() -> None:
+    """A corpus does not repeat the same two examples of a label a thousand times."""
+    seen = {show(GUIDE, ["person"], "examples", text=f"Text {number}.", budget=120) for number in range(20)}
+    assert len(seen) > 1
+
+
 def test_documents_of_one_text_and_many_questions_are_kept_apart() -> None:
     """A copied example of reading is right only for its own question."""
     texts = [("Which?", "red"), ("Whose?", "Eva")]
