@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from harness.errors import DataError, HarnessError, MissingInputError, UnavailableError, UsageError
-from synth.review.item import Item, differences
+from synth.review.item import Item, differences, pairs
 from synth.review.verdicts import Verdict, VerdictLog
 
 HOST = "127.0.0.1"
@@ -151,10 +151,9 @@ def serve(
 
 
 def _shown(item: Item) -> dict[str, Any]:
-    old, new = differences(item.before, item.after) if item.before else ([], [(False, item.after)])
     return {
         "kind": item.kind, "id": item.id, "title": item.title, "body": item.body, "strategy": item.strategy,
-        "text": item.text, "before": old, "after": new,
+        "text": item.text, "versions": pairs(item.before, item.after),
     }  # fmt: skip
 
 
@@ -162,7 +161,7 @@ def _said(item: Item, verdict: Verdict) -> dict[str, Any]:
     """A verdict as the page reads it; an edit with what it changed."""
     said: dict[str, Any] = {"verdict": verdict.verdict, "reason": verdict.reason, "edited": verdict.edited}
     if verdict.edited is not None:
-        said["before"], said["after"] = differences(verdict.original or item.after, verdict.edited)
+        said["versions"] = [differences(verdict.original or item.after, verdict.edited)]
     return said
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import HarnessError
-from synth.review.item import Item, Piece, differences
+from synth.review.item import Item, Piece, pairs
 from synth.review.verdicts import Verdict, VerdictLog
 
 KEYS = "a accept   e edit   r reject   u undo   n next   p previous   q quit"
@@ -89,13 +89,9 @@ def _screen(item: Item, said: Verdict | None, place: tuple[int, int], notice: st
     parts: list[RenderableType] = [head, Panel(Text(item.body), border_style="dim")]
     edited = said.edited if said is not None else None
     before, after = (item.after, edited) if edited is not None else (item.before, item.after)
-    if before:
-        old, new = differences(before, after)
-        parts.append(
-            _beside(Panel(_marked(old, "red strike"), title="before"), Panel(_marked(new, "green"), title="after"))
-        )
-    elif after:
-        parts.append(Panel(Text(after)))
+    for old, new in pairs(before, after) if after else ():
+        right = Panel(_marked(new, "green"))
+        parts.append(_beside(Panel(_marked(old, "red strike")), right) if old else right)
     if notice:
         parts.append(Text(notice, "yellow"))
     return Group(*parts, Rule(style="dim"), Text(KEYS, "dim"))

@@ -34,7 +34,7 @@ from synth.work import read_lines
 
 def found(out: Path, kind: str) -> list[Item]:
     """Items of one kind in the queue of a folder."""
-    return [one for one in queue(out, 0, 0, "ann", 0) if one.kind == kind]
+    return [one for one in queue(out, 5, 0, "ann", 0) if one.kind == kind]
 
 
 def test_the_last_word_counts_and_undo_takes_it_back(tmp_path: Path) -> None:
