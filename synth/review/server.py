@@ -104,7 +104,7 @@ class ReviewServer:
     def verdicts(self) -> dict[str, dict[str, Any]]:
         """Item to the reviewer's last standing verdict, for items of the queue."""
         said = self.log.of(self.reviewer)
-        return {item: _said(self.items[item], verdict) for item, verdict in said.items() if item in self.items}
+        return {item: _said(verdict) for item, verdict in said.items() if item in self.items}
 
     def judge(self, content: Mapping[str, Any]) -> dict[str, Any]:
         """Write a verdict; all verdicts after it.
@@ -157,11 +157,11 @@ def _shown(item: Item) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _said(item: Item, verdict: Verdict) -> dict[str, Any]:
+def _said(verdict: Verdict) -> dict[str, Any]:
     """A verdict as the page reads it; an edit with what it changed."""
     said: dict[str, Any] = {"verdict": verdict.verdict, "reason": verdict.reason, "edited": verdict.edited}
     if verdict.edited is not None:
-        said["versions"] = [differences(verdict.original or item.after, verdict.edited)]
+        said["versions"] = [differences(verdict.original or "", verdict.edited)]
     return said
 
 
