@@ -54,7 +54,7 @@ class Item(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    label: str = Field(min_length=1, max_length=120)
+    label: str = Field(min_length=1, max_length=300)
     meaning: str = Field(min_length=1, max_length=500)
     typical: tuple[Words, ...] = Field((), max_length=12)
     positive: tuple[Sample, ...] = Field((), max_length=8)

@@ -222,6 +222,24 @@ def test_the_rulebook_guides_every_label_set_of_the_grammar() -> None:
     assert len(found) == len(everything()[0])
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        asked(Family.MRC, "word " * 400, {"text": "word " * 300}),
+        asked(Family.RE, "a -> b and c", relation("zorb", "a -> b", "c")),
+        asked(Family.EE, "x " * 400, event("zorb", "x " * 200, ("who", "x"))),
+        asked(Family.NER, "y", labels=["zorb"]),
+        asked(Family.NER, "long " * 200, *entities(("zorb", "long " * 190))),
+        asked(Family.TC, "你好", {"label": "🜁"}, labels=["🜁", "zorb blat"]),
+        asked(Family.RE, "One.", labels=["l" * 250]),
+    ],
+)
+def test_odd_data_do_not_make_the_rulebook_fail(odd: Instruction) -> None:
+    """Long answers, arrows in spans, labels without an example: there is a guideline, not an error."""
+    found = list(draft(label_sets(documents(odd)), TEACHER, GuidelineSettings()))
+    assert {one.status for one in found} == {"approved"}
+
+
 def test_the_rulebook_proposes_its_rules_as_a_teacher_does() -> None:
     """As a teacher it gives the rules that fit a label set, in the form that the prompt asks for."""
     variables = {"family": "tc", "labels": ["positive", "negative"], "roles": {}}

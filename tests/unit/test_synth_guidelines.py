@@ -120,7 +120,6 @@ def test_a_long_document_is_shown_around_its_first_fact() -> None:
         ({"positive": [COPIED | {"span": "Sarn"}]}, "does not carry this label"),
         ({"negative": [COPIED | {"why": "no"}]}, "carries this label in the data"),
         ({"negative": [MADE]}, "has no reason"),
-        ({"positive": []}, "neither a positive example nor a typical value"),
         ({"roles": {"agent": "who"}}, "the role 'agent' does not exist"),
     ],
 )
