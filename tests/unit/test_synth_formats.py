@@ -65,8 +65,9 @@ EVENTS = replace(
 OPEN = asked(Family.OPEN_IE, {"label": "met", "head": "Ann Lee", "tail": "Bob"})
 READING = asked(Family.MRC, {"text": "Lima"}, question="Where did they meet?")
 LABEL = asked(Family.TC, {"label": "positive"}, labels=("negative", "positive"))
+CHOICE = asked(Family.MRC, {"text": "It rained."}, labels=("It snowed.", "It rained."), question="How was it there?")
 GENERAL = asked(Family.GENERAL, {"text": "Red.\nBlue."})
-ALL = (ENTITIES, RELATIONS, EVENTS, OPEN, READING, LABEL, GENERAL)
+ALL = (ENTITIES, RELATIONS, EVENTS, OPEN, READING, CHOICE, LABEL, GENERAL)
 
 
 def format_rows() -> list[str]:
@@ -307,6 +308,17 @@ def test_every_phrasing_shows_the_question_and_ends_where_the_answer_follows(ite
         bare = example(item, basic_format(item, "json"), name).prompt
         assert "{" not in bare.replace(FORMATS["json"].describe(item), "") or phrasings()[name].structured
         assert len(bare) < len(prompt)
+
+
+def test_a_question_with_choices_shows_them_and_asks_for_no_span() -> None:
+    """Choices stand in every wording; only a question without them is answered with words of the passage."""
+    for name in (*train_phrasings(Family.MRC), *held_out_phrasings(Family.MRC)):
+        choice, span = (example(item, "plain", name).prompt for item in (CHOICE, READING))
+        assert "It snowed." in choice
+        assert ("unanswerable" in span, "unanswerable" in choice) == (True, False)
+        assert not any(words in choice for words in ("in as few of its words", "phrase of the", "Quote the source"))
+    content = json.loads(example(CHOICE, "plain", "mrc-structured").prompt.removesuffix("\nOutput:"))
+    assert content["schema"] == {"question": CHOICE.question, "choices": ["It snowed.", "It rained."]}
 
 
 def test_a_text_with_braces_is_shown_as_it_is() -> None:
