@@ -203,6 +203,25 @@ def test_every_family_domain_and_collection_yields_documents() -> None:
     assert len(collections()) >= 6
 
 
+def test_the_labels_of_the_embedded_suite_are_practised() -> None:
+    """Entities, relations, events, roles and classes of the quick suite occur in the grammar under the same names."""
+    rows = {name: quick_rows(name) for name in ("ner", "re", "ee", "topic", "intent", "sentiment")}
+    one = domains()[0]
+    assert {entity["type"] for row in rows["ner"] for entity in row["entities"]} <= set(one.entities.labels)
+    assert {triple["relation"] for row in rows["re"] for triple in row["triples"]} <= set(one.relations.labels)
+    for event in (event for row in rows["ee"] for event in row["events"]):
+        assert {argument["role"] for argument in event["arguments"]} <= set(one.events.roles[event["type"]])
+    assert {row["label"] for row in rows["topic"]} <= {domain.topic for domain in domains()}
+    for name in ("intent", "sentiment"):
+        assert {row["label"] for row in rows[name]} == set(collections()[name].schema.labels)
+
+
+def quick_rows(name: str) -> list[dict[str, Any]]:
+    """Items of one file of the embedded suite."""
+    path = files("harness") / "assets" / "quick" / f"{name}.jsonl"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
 def test_unknown_domain_is_refused() -> None:
     """The message lists the domains that there are."""
     with pytest.raises(UsageError, match="business"):
