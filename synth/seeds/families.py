@@ -80,7 +80,7 @@ def reading(domain: Domain, draws: Draws) -> Document:
     elif kind == 1:
         asked = _unanswerable(domain, sentences, draws)
     question, answer, schema = asked or _answerable(domain, sentences, draws)
-    return _document(Family.MRC, domain, text, schema, answer, question)
+    return replace(_document(Family.MRC, domain, text, schema, answer), question=question)
 
 
 Asked = tuple[str, list[Fact], Schema]
@@ -162,8 +162,5 @@ def _text(sentences: Sequence[Sentence], draws: Draws) -> str:
     return draws.pick(_JOINTS).join(sentence.text for sentence in sentences)
 
 
-def _document(
-    family: Family, domain: Domain, text: str, schema: Schema, answer: Sequence[Fact], question: str | None = None
-) -> Document:
-    source = f"seeds/{domain.name}"
-    return Document(family, source, "train", text, schema, tuple(answer), LICENCE, question)
+def _document(family: Family, domain: Domain, text: str, schema: Schema, answer: Sequence[Fact]) -> Document:
+    return Document(family, f"seeds/{domain.name}", "train", text, schema, tuple(answer), LICENCE)
