@@ -232,12 +232,14 @@ def test_the_rulebook_guides_every_label_set_of_the_grammar() -> None:
         asked(Family.NER, "long " * 200, *entities(("zorb", "long " * 190))),
         asked(Family.TC, "你好", {"label": "🜁"}, labels=["🜁", "zorb blat"]),
         asked(Family.RE, "One.", labels=["l" * 250]),
+        asked(Family.TC, "One.", {"label": "joy" + " " * 280}, labels=["joy" + " " * 280, "op-ti-mism" + " " * 280]),
     ],
 )
 def test_odd_data_do_not_make_the_rulebook_fail(odd: Instruction) -> None:
     """Long answers, arrows in spans, labels without an example: there is a guideline, not an error."""
     found = list(draft(label_sets(documents(odd)), TEACHER, GuidelineSettings()))
     assert {one.status for one in found} == {"approved"}
+    assert all(len(rule.sentence) <= 500 for rule in propose(label_sets(documents(odd)), TEACHER, RuleSettings()))
 
 
 def test_the_rulebook_proposes_its_rules_as_a_teacher_does() -> None:
