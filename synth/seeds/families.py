@@ -87,7 +87,7 @@ Asked = tuple[str, list[Fact], Schema]
 
 
 def _answerable(domain: Domain, sentences: Sequence[Sentence], draws: Draws) -> Asked:
-    found = [(s, q) for s in sentences for q in s.frame.ask if q.needs | {q.about} <= s.values.keys()]
+    found = [(s, q) for s in sentences for q in s.frame.ask if q.names <= s.values.keys()]
     anchored = [(s, q) for s, q in found if q.needs]  # a question without a name may fit several sentences
     sentence, question = draws.pick(anchored or found)
     return _worded(domain, question, sentence.values, draws), [{"text": sentence.values[question.about]}], Schema()
@@ -105,7 +105,7 @@ def _unanswerable(domain: Domain, sentences: Sequence[Sentence], draws: Draws) -
         (question, {**sentence.values, name: value})
         for sentence in sentences
         for question in sentence.frame.ask
-        if question.needs | {question.about} <= sentence.values.keys()
+        if question.names <= sentence.values.keys()
         for name in sorted(question.needs)
         for value in _others(sentence, name, sentences)
     ]
@@ -118,7 +118,7 @@ def _unanswerable(domain: Domain, sentences: Sequence[Sentence], draws: Draws) -
 
 def _yes_no(domain: Domain, sentences: Sequence[Sentence], draws: Draws) -> Asked | None:
     """A yes/no question; for a no, one name is swapped for another of its list."""
-    found = [(s, q) for s in sentences for q in s.frame.check if q.needs | {q.about} <= s.values.keys()]
+    found = [(s, q) for s in sentences for q in s.frame.check if q.names <= s.values.keys()]
     if not found:
         return None
     sentence, question = draws.pick(found)

@@ -32,11 +32,13 @@ class Question:
         variants: Its wordings.
         needs: Names that the wordings mention.
         about: The name that answers it, or that a wrong yes/no question swaps.
+        names: All of these.
     """
 
     variants: tuple[Variant, ...]
     needs: frozenset[str]
     about: str
+    names: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +203,7 @@ def _frame(item: Mapping[str, Any], place: str, lists: Mapping[str, WordList]) -
         raise DataError(f"A frame of {place}", f"refers to unknown names {sorted(referred - names)}", "correct them")
     for variant in (variant for text in texts for variant in text):
         held = {s.name for s in variant if isinstance(s, Slot)}
-        if not any(question.needs | {question.about} <= held for question in frame.ask):
+        if not any(question.names <= held for question in frame.ask):
             raise DataError(f"A frame of {place}", f"has no question that {variant} answers", "add one")
     return frame
 
@@ -217,7 +219,8 @@ def _expanded(item: Mapping[str, Any], macros: Mapping[str, str]) -> dict[str, A
 def _question(entry: Sequence[Any], names: set[str], place: str) -> Question:
     *wordings, about = entry
     variants = tuple(variant for text in wordings for variant in unroll(text, place, known=names))
-    return Question(variants, frozenset(s.name for v in variants for s in v if isinstance(s, Slot)), about)
+    needs = frozenset(s.name for v in variants for s in v if isinstance(s, Slot))
+    return Question(variants, needs, about, needs | {about})
 
 
 def _several(value: Any) -> list[Any]:
