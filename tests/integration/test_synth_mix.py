@@ -192,6 +192,15 @@ def test_a_full_disk_leaves_the_old_corpus_and_nothing_else(
     assert {path.name for path in tmp_path.iterdir()} == {"corpus"}
 
 
+def test_what_a_killed_call_left_is_cleared(pool: Path, tmp_path: Path) -> None:
+    """Half a corpus of an earlier process neither stays nor gets into the new one."""
+    (tmp_path / "corpus.partial" / "spills").mkdir(parents=True)
+    (tmp_path / "corpus.partial" / "train-00000-of-00009.jsonl").write_text("half a r")
+    mix(pool, tmp_path / "corpus", recipe(records=50), Local(1))
+    assert {path.name for path in tmp_path.iterdir()} == {"corpus"}
+    assert len(rows(tmp_path / "corpus", "train")) == 48
+
+
 def test_without_filtered_examples_the_step_before_is_named(tmp_path: Path) -> None:
     """An empty or missing folder is a missing input."""
     with pytest.raises(MissingInputError, match="run the step before"):
