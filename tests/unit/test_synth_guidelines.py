@@ -28,6 +28,7 @@ from synth.guidelines import (
     shown,
 )  # fmt: skip
 from synth.guidelines.drafting import CORRECTIONS, LABELS_PER_REQUEST
+from synth.prompts import prompt
 from synth.recipe import GuidelineSettings
 from synth.records import Document, Family, Instruction, Schema
 from synth.teachers import Request
@@ -173,7 +174,9 @@ def test_a_draft_of_a_model_waits_for_approval_and_keeps_its_provenance() -> Non
     (found,) = draft([label_set(SARN, BLY)], teacher, NO_ROUNDS)
     assert (found.status, found.origin, found.labels) == ("draft", "teacher", ("person", "place"))
     assert found.provenance["requests"] == ["guideline_draft/0"]
-    assert found.provenance["prompts"] == {"guideline_draft": 1, "guideline_reflect": 1}
+    assert found.provenance["prompts"] == {
+        purpose: prompt(purpose).version for purpose in ("guideline_draft", "guideline_reflect")
+    }
     assert guideline_of(guideline_row(found)) == found
     assert guideline_row(found)["id"] == found.id
 
