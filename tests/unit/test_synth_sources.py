@@ -280,6 +280,15 @@ def test_files_that_are_no_text(tmp_path: Path, content: bytes | None, sentence:
 
 
 @pytest.mark.realdata
+def test_a_validation_split_that_no_card_scores(mirror: Path) -> None:
+    """FewRel's New York Times set is allowed by the registry; its labels are words."""
+    found = list(read(Source(dataset="few_rel", split="val_nyt", limit=200), 0, mirror))
+    assert len(found) == 200
+    assert {document.split for document in found} == {"val_nyt"}
+    assert all(fact["head"] in document.text for document in found for fact in document.answer)
+
+
+@pytest.mark.realdata
 @pytest.mark.filterwarnings("ignore::synth.sources.StandInWarning")
 @pytest.mark.parametrize(
     ("name", "config", "family", "least"),
