@@ -99,7 +99,7 @@ class Sentence:
         values: Name to text.
         rules: Name to list.
         mentions: List and text of every written name.
-        mark: The words that name the event or the relation.
+        mark: The words that name the event.
     """
 
     frame: Frame

@@ -6,7 +6,7 @@ A pattern is a sentence with
     {p}            the same name again;  {p~} only its last word
     [ on {d:date}] a part that half of the sentences have
     (joined|left)  alternatives
-    *joined*       the words that name the event or the relation
+    *joined*       the words that name the event: its trigger
 
 Patterns are unrolled once, when they are read: every combination of optional parts and alternatives becomes a flat
 tuple of segments, so that drawing a sentence is one choice and one loop.
@@ -55,7 +55,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Words that name the event or the relation."""
+    """The words that name the event."""
 
     text: str
 

@@ -86,6 +86,20 @@ def test_nothing_of_the_embedded_suite_is_in_the_grammar() -> None:
         assert not sentences(text) & taken_sentences, text
 
 
+def test_no_table_asks_for_a_fact_of_the_embedded_suite() -> None:
+    """No row has its subject in a knowledge question of the quick suite and its answer in the right option."""
+    small = {"a", "an", "the", "to", "in", "of", "is", "what", "which", "do", "does", "you"}
+    known = [
+        (set(words(item["question"])), set(words(item["options"][item["answer"]])) - small)
+        for item in quick_rows("knowledge")
+    ]
+    for table in read_yaml("general.yaml")["tables"].values():
+        for subject, answer in table["rows"]:
+            about, right = set(words(str(subject))) - small, set(words(str(answer))) - small
+            assert not [1 for question, option in known if about <= question and right & option], (subject, answer)
+            assert not [1 for question, option in known if right <= question and about & option], (subject, answer)
+
+
 @pytest.mark.parametrize("family", EXTRACTION)
 def test_answers_are_words_of_the_text(family: Family) -> None:
     """Every name, trigger and argument stands in its document, and every label in its schema."""
