@@ -71,6 +71,7 @@ class Filling:
     Attributes:
         parts: Pieces of text so far.
         values: Name to text, of the pattern that is being filled.
+        rules: Name to list, likewise.
         mentions: Rule and text of every written name, in order.
         mark: The words that name the event, of the pattern that is being filled.
         used: Texts that no other name may take.
