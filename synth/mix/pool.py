@@ -121,10 +121,15 @@ def together(surveys: Iterable[Survey]) -> Survey:
     )
 
 
+def document_number(seed: int, document: str) -> int:
+    """A 64-bit number of a document's key; those below ``dev`` of the range are kept for the dev split."""
+    return int.from_bytes(blake2b(f"{seed}/{document}".encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
 def _keys(seed: int, identity: str, document: str) -> tuple[int, int, int]:
     digest = blake2b(f"{seed}/{identity}".encode(), digest_size=16).digest()
-    owner = blake2b(f"{seed}/{document}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big"), int.from_bytes(owner, "big")
+    pick, place = int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
+    return pick, place, document_number(seed, document)
 
 
 def _flags(strategies: Iterable[str], failed: list[str], held_out: str | None) -> int:

@@ -109,6 +109,11 @@ def eligible(pool: Pool, ablation: str) -> Mask:
     return once
 
 
+def dev_bound(share: float) -> int:
+    """The document number below which a document belongs to the dev split."""
+    return min(int(share * 2.0**64), 2**64 - 1)
+
+
 def quotas(shares: Sequence[float], size: int) -> list[int]:
     """Whole numbers that sum to the size, by largest remainder."""
     exact = [share * size for share in shares]
@@ -121,7 +126,7 @@ def quotas(shares: Sequence[float], size: int) -> list[int]:
 
 def _splits(pool: Pool, settings: MixSettings, ablation: str) -> dict[str, list[Cell]]:
     """The cells of each split; a document is in one split by the digest of its key."""
-    dev: Mask = pool["document"] < np.uint64(min(int(settings.dev * 2.0**64), 2**64 - 1))
+    dev: Mask = pool["document"] < np.uint64(dev_bound(settings.dev))
     allowed = eligible(pool, ablation)
     return {
         split: [
