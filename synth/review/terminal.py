@@ -77,6 +77,7 @@ def _act(key: str, item: Item, log: VerdictLog, reviewer: str) -> tuple[str, int
 
 
 def _screen(item: Item, said: Verdict | None, place: tuple[int, int], notice: str) -> RenderableType:
+    """The item above, what it is and what the keys do below: of a long item the end is on the screen."""
     number, total = place
     head = Table.grid(expand=True)
     head.add_column()
@@ -86,7 +87,7 @@ def _screen(item: Item, said: Verdict | None, place: tuple[int, int], notice: st
         reason = f": {said.reason}" if said.reason else ""
         verdict = Text(_WORDS[said.verdict] + reason, _COLOURS[said.verdict])
     head.add_row(Text(item.title, "bold"), Text(f"{number + 1} of {total}  ") + verdict)
-    parts: list[RenderableType] = [head, Panel(Text(item.body), border_style="dim")]
+    parts: list[RenderableType] = [Panel(Text(item.body), border_style="dim")]
     versions = pairs(item.before, item.after) if item.after else []
     if said is not None and said.edited is not None:
         versions = [differences(said.original or "", said.edited)]
@@ -95,7 +96,7 @@ def _screen(item: Item, said: Verdict | None, place: tuple[int, int], notice: st
         parts.append(_beside(Panel(_marked(old, "red strike")), right) if old else right)
     if notice:
         parts.append(Text(notice, "yellow"))
-    return Group(*parts, Rule(style="dim"), Text(KEYS, "dim"))
+    return Group(*parts, Rule(style="dim"), head, Text(KEYS, "dim"))
 
 
 def _beside(left: RenderableType, right: RenderableType) -> RenderableType:
