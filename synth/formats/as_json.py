@@ -76,8 +76,8 @@ def _line_fact(value: Any, family: Family, place: str) -> Fact:
         elif not isinstance(fact[key], list):
             raise ParseError(f"{place}, {key}", "is no list")
     for argument in fact.get("arguments", ()):
-        for value in exactly(argument, ("role", "text"), f"{place}, arguments").values():
-            text(value, f"{place}, arguments")
+        for part in exactly(argument, ("role", "text"), f"{place}, arguments").values():
+            text(part, f"{place}, arguments")
     return fact
 
 
