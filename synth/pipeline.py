@@ -104,8 +104,12 @@ def filter(work: Work) -> Facts:
     return asdict(filters.annotate(work.part(EXAMPLES), work.part(FILTERED), context, work.executor))
 
 
-def mix(work: Work) -> Facts:
+def mix(work: Work, ablation: str | None = None) -> Facts:
     """Select the corpus and write it.
+
+    Args:
+        work: The corpus under way.
+        ablation: A row selection of the same size instead of the recipe's; it goes to ``corpus-<ablation>/``.
 
     Returns:
         The datasheet: ``records``, ``families``, ``strategies``, ``rejected`` and more.
@@ -114,8 +118,12 @@ def mix(work: Work) -> Facts:
         HarnessError: There are no filtered examples, or too few for the budget.
     """
     held_out = [row["id"] for row in read_lines(work.part(RULES)) if row["held_out"]]
+    recipe, target = work.recipe, CORPUS
+    if ablation is not None:
+        recipe = recipe.model_copy(update={"mix": recipe.mix.model_copy(update={"ablation": ablation})})
+        target = f"{CORPUS}-{ablation}"
     return mixing.mix(
-        work.part(FILTERED), work.part(CORPUS), work.recipe, work.executor,
+        work.part(FILTERED), work.part(target), recipe, work.executor,
         held_out_rules=held_out, refused=rejected(work.folder),
     )  # fmt: skip
 
@@ -246,5 +254,5 @@ def _told(guideline: Guideline) -> str:
     return "\n".join(f"{item.label}: {item.meaning}" for item in guideline.items)
 
 
-STEPS: tuple[Callable[[Work], Facts], ...] = (draft, render, filter, mix, stats)
+STEPS: tuple[Callable[..., Facts], ...] = (draft, render, filter, mix, stats)
 """The steps in order."""

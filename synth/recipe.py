@@ -136,7 +136,8 @@ class FormatSettings(Settings):
     """Format variants.
 
     Attributes:
-        basic: Format of basic examples.
+        basic: Format of basic examples of extraction; reading, classification and general instructions are answered in
+            plain text, as the cards ask.
         train: Formats of variants; None for all that are not held out.
         held_out: Formats kept for evaluation; they never enter a corpus.
     """
@@ -174,12 +175,12 @@ class MixSettings(Settings):
     """Which examples make the corpus.
 
     Attributes:
-        records: Examples at most; None for all that fit ``compound``.
+        records: Examples of train and dev together; None for all that fit the shares.
         tokens: Tokens at most, by the recipe's tokenizer.
         compound: Share of examples with at least one strategy (0.45 is reported for Hum).
         families: Share per family; None for as they come.
         dev: Share of documents kept for a dev split.
-        ablation: One row selection of equal size.
+        ablation: A row selection of the same pool, of the size of the whole corpus.
         shard: Examples per shard.
         form: ``jsonl`` or ``parquet``.
     """

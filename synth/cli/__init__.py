@@ -27,6 +27,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document 
 
 
 ALL = ("draft", "render", "filter", "mix", "stats")
+ABLATIONS = ("no_guidelines", "no_rules", "no_formats", "unfiltered", "basic_only")
 
 
 def _options(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -88,9 +89,10 @@ def filter_(out: Path, as_json: bool, **options: Any) -> int:
 
 @command.command("mix")
 @_options(_OUT, _BASE, _WORKERS, _EXECUTOR, _JSON)
-def mix(out: Path, as_json: bool, **options: Any) -> int:
+@click.option("--ablation", type=click.Choice(ABLATIONS), help="A row selection of equal size, into corpus-ABLATION/.")
+def mix(out: Path, as_json: bool, ablation: str | None, **options: Any) -> int:
     """Select the corpus under its budget and write it with card, manifest and datasheet."""
-    return _do(("mix",), out, None, as_json, options)
+    return _do(("mix",), out, None, as_json, options, ablation=ablation)
 
 
 @command.command("stats")
@@ -100,7 +102,9 @@ def stats(out: Path, as_json: bool) -> int:
     return _do(("stats",), out, None, as_json, {})
 
 
-def _do(steps: Sequence[str], out: Path, recipe: Path | None, as_json: bool, options: dict[str, Any]) -> int:
+def _do(
+    steps: Sequence[str], out: Path, recipe: Path | None, as_json: bool, options: dict[str, Any], **settings: Any
+) -> int:
     from synth import pipeline
     from synth.show import Screen, show
     from synth.work import open_work
@@ -114,6 +118,6 @@ def _do(steps: Sequence[str], out: Path, recipe: Path | None, as_json: bool, opt
         name = step.__name__
         if name in steps:
             with screen.step(name):
-                facts[name] = step(work)
+                facts[name] = step(work, **settings)
             screen.found(name, facts[name])
     return show(facts, out, as_json)
