@@ -35,7 +35,7 @@ FACT_KEYS: Mapping[Family, tuple[str, ...]] = {
     Family.NER: ("label", "text"),
     Family.RE: ("label", "head", "tail"),
     Family.EE: ("label", "trigger", "arguments"),  # arguments: list of {"role", "text"}
-    Family.OPEN_IE: ("label", "head", "tail"),  # label: the relation in the words of the text
+    Family.OPEN_IE: ("label", "head", "tail"),  # label: the relation in words, as the data names it
     Family.MRC: ("text",),  # no fact at all: the passage does not answer the question
     Family.TC: ("label",),
     Family.GENERAL: ("text",),
