@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import sqlite3
 import threading
 import time
@@ -367,6 +368,25 @@ def test_the_key_is_sent_and_written_nowhere(
     shown = str(caught.value) + str(caught.value.__cause__) + "".join(capsys.readouterr())
     assert KEY.encode() not in written
     assert KEY not in shown + repr(teacher.usage()) + repr(vars(teacher))
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_all_faults_at_once(tmp_path: Path, seed: int) -> None:
+    """In a storm of faults every request has one answer, in order, and a calm second run asks only what failed."""
+    draw = random.Random(seed)
+    storm = [
+        Act(status=500, body="{}"), Act(status=503, body="x"), Act(status=429, body=""), Act(status=400, body="{}"),
+        Act(cut="before"), Act(cut="middle"), Act(body="{}"), Act(text="no"), Act(refusal="no"), Act(delay_s=1),
+    ]  # fmt: skip
+    plan: Plan = lambda number, body: draw.choice(storm) if draw.random() < 0.3 else Act(delay_s=draw.random() / 50)  # noqa: E731
+    answers, _ = ask(plan, tmp_path, count=150, retries=8, timeout_s=0.5)
+    assert [answer.request for answer in answers] == teaching.requests(150)
+    failed = sum(answer.outcome is Outcome.FAILED for answer in answers)
+    again, server = ask(first(), tmp_path, count=150)
+    assert len(server.bodies) == failed
+    assert [one for one, answer in zip(again, answers, strict=True) if answer.outcome is not Outcome.FAILED] == [
+        answer for answer in answers if answer.outcome is not Outcome.FAILED
+    ]
 
 
 def test_an_interrupt_keeps_every_answer(tmp_path: Path) -> None:
