@@ -41,6 +41,9 @@ DOCUMENTS, INSTRUCTIONS, EXAMPLES, FILTERED, CORPUS, STATS = (
 GUIDELINES, RULES, DECISIONS, VERDICTS = "guidelines.jsonl", "rules.jsonl", "decisions.jsonl", "verdicts.jsonl"
 CONFUSIONS, TEACHER = "confusions.json", "teacher.sqlite"
 
+TRANSPORT = ("url", "key_variable", "concurrency", "requests_per_minute", "price", "timeout_s", "retries")
+"""Settings of a teacher that move answers and shape none."""
+
 
 def draft(work: Work) -> Facts:
     """Read the seed data, make base instructions, draft guidelines and rules.
@@ -193,8 +196,8 @@ def _instructions(work: Work) -> int:
 def _drafts(work: Work) -> None:
     """Draft guidelines and rules, unless they were drafted from the same data by the same teacher."""
     recipe = work.recipe
-    shaping = [recipe.teacher, recipe.guidelines, recipe.rules]
-    settings = [part.model_dump(mode="json") for part in shaping]
+    asked = recipe.teacher.model_dump(mode="json", exclude=set(TRANSPORT))
+    settings = [asked, recipe.guidelines.model_dump(mode="json"), recipe.rules.model_dump(mode="json")]
     shaped_by = digest([shaped(work.part(INSTRUCTIONS)), settings, recipe.mix.dev, recipe.seed])
     mark = work.part("drafts")
     if done(mark, shaped_by) is not None:

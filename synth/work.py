@@ -13,6 +13,7 @@ from typing import Any
 from harness.data import mirror_folder
 from harness.errors import DataError, MissingInputError, StoreError
 from harness.plugins import Executor, executor
+from synth import teachers
 from synth.recipe import Recipe, read_recipe, settings_of
 from synth.records import digest
 from synth.shards import done, mark_done, shards, write_shards
@@ -68,6 +69,7 @@ def open_work(
         StoreError: The folder cannot be written.
     """
     chosen = read_recipe(recipe) if recipe is not None else _begun_with(folder)
+    teachers.check(chosen.teacher)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _RECIPE).write_text(chosen.model_dump_json(indent=1) + "\n", encoding="utf-8")

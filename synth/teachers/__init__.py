@@ -16,7 +16,7 @@ from harness.errors import DataError
 from synth.recipe import TeacherSettings
 from synth.teachers.nouns import Answer, Outcome, Request, Teacher, Usage
 
-__all__ = ["Answer", "Outcome", "Request", "Teacher", "Usage", "spent", "teacher_of"]
+__all__ = ["Answer", "Outcome", "Request", "Teacher", "Usage", "check", "spent", "teacher_of"]
 
 
 def _say(line: str) -> None:
@@ -36,7 +36,7 @@ def teacher_of(settings: TeacherSettings, cache: Path, say: Callable[[str], None
         MissingInputError: The local model is not there.
         StoreError: The cache cannot be written.
     """
-    _check(settings)
+    check(settings)
     if settings.kind == "endpoint":
         from synth.teachers.endpoint import Endpoint
 
@@ -66,7 +66,12 @@ def spent(cache: Path, price: tuple[float, float] | None = None) -> Usage:
     return Cache(cache).usage(price) if cache.is_file() else Usage()
 
 
-def _check(settings: TeacherSettings) -> None:
+def check(settings: TeacherSettings) -> None:
+    """Refuse settings that no teacher can be made of, or that would write a secret down with the recipe.
+
+    Raises:
+        DataError: Something is missing, or the URL is none or holds more than an address.
+    """
     needed = {"endpoint": ("model", "url"), "batch": ("model",), "local": ("model",), "rulebook": ()}[settings.kind]
     for name in needed:
         if not getattr(settings, name):

@@ -144,6 +144,11 @@ def test_producers_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
         (65, {"mix": {"records": 100_000}}, ["mix.records", "sources"]),
         (65, {"teacher": {"kind": "endpoint"}}, ["endpoint"]),
         (65, {"filters": {"judge": 4}}, ["rulebook"]),
+        (
+            65,
+            {"teacher": {"kind": "endpoint", "model": "m", "url": "http://me:pass@host/v1"}},
+            ["more than an address"],
+        ),
     ],
 )
 def test_a_wrong_recipe_is_refused(
