@@ -19,19 +19,24 @@ from harness.errors import HarnessError
 
 COMMANDS = {
     "run": ("run", "Score a checkpoint on suites and leave a record."),
-    "ls": ("ls", "List suites, tasks, models or runs."),
+    "ls": ("ls", "List suites, tasks, models, producers or runs."),
     "validate": ("validate", "Check cards, data, checkpoint and memory before any compute."),
     "compare": ("compare", "Compare a candidate with a baseline, item by item."),
     "gate": ("gate", "Rule PASS, FAIL or INCONCLUSIVE by a policy; the exit code says which."),
     "baseline": ("baseline", "Accept or show the committed baseline."),
     "plan": ("plan", "Say how many items a claim needs and what a suite can detect."),
     "leaderboard": ("leaderboard", "Build or check Markdown boards from run records."),
+    "produce": ("produce", "Let a producer make a checkpoint, or the data for one."),
+    "synth": ("", "Make instruction data: draft, review, render, filter, mix, stats."),
     "import": ("importing", "Make a run of results that lm-eval wrote."),
     "export": ("export", "Write a run in another format."),
     "lm-eval": ("lm_eval", "Call lm-eval's own command line, with the fast model tree."),
     "verify": ("verify", "Recompute every hash of a run, or of a whole store."),
 }
-"""Command name to its module beside this file and the line that ``harness --help`` shows without importing it."""
+"""Command name to its module beside this file and the line that ``harness --help`` shows without importing it.
+
+A command without a module comes in through the entry-point group ``harness.commands``, as those of other packages do.
+"""
 
 INTERNAL, USAGE, INTERRUPTED = 70, 64, 130
 
@@ -45,10 +50,16 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of that name, imported now."""
-        if cmd_name not in COMMANDS:
+        module, _ = COMMANDS.get(cmd_name, ("", ""))
+        if module:
+            own: click.Command = importlib.import_module(f"harness.cli.{module}").command
+            return own
+        from harness.plugins import COMMANDS_GROUP, load, names
+
+        if cmd_name not in names(COMMANDS_GROUP):
             return None
-        command: click.Command = importlib.import_module(f"harness.cli.{COMMANDS[cmd_name][0]}").command
-        return command
+        plugged: click.Command = load(COMMANDS_GROUP, cmd_name)
+        return plugged
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands without importing them."""

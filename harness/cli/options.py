@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,6 +14,9 @@ import click
 from harness.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+EMBEDDED = str(files("harness") / "assets" / "nano")
+"""Folder of the embedded checkpoint."""
 
 STORE_OPTIONS = frozenset(("output_path", "log_samples", "restart"))
 """Options of ``run`` alone: a ``--config`` file that has them serves ``validate`` too."""
@@ -139,10 +143,8 @@ def _limit(limit: float | None) -> float | None:
 
 
 def _with_embedded(model: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    from importlib.resources import files
-
     if model in ("tree", "hf", "hf-auto", "huggingface") and "pretrained" not in arguments:
-        return {"pretrained": str(files("harness") / "assets" / "nano"), **arguments}
+        return {"pretrained": EMBEDDED, **arguments}
     return arguments
 
 

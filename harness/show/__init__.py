@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.show.comparison import comparison_document, show_comparison
     from harness.show.flips import Flip, flip_document, show_flips
-    from harness.show.lists import show_checks, show_exported, show_notes, show_problems, show_rows
+    from harness.show.lists import show_checks, show_exported, show_notes, show_problems, show_produced, show_rows
     from harness.show.outcome import run_document, show_outcome
     from harness.show.progress import RunScreen
     from harness.show.words import (
@@ -47,6 +47,7 @@ __all__ = [
     "show_notes",
     "show_outcome",
     "show_problems",
+    "show_produced",
     "show_rows",
     "signed",
     "stderr",
@@ -68,6 +69,7 @@ _PLACES = {
         "show_exported",
         "show_notes",
         "show_problems",
+        "show_produced",
         "show_rows",
     ),
     "outcome": (

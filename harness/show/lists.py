@@ -55,6 +55,20 @@ def show_exported(files: Sequence[Path], notes: Sequence[str], as_json: bool) ->
     return 0
 
 
+def show_produced(manifest: Mapping[str, Any], folder: Path, as_json: bool) -> int:
+    """Print what ``produce`` has made; returns the exit code."""
+    if as_json:
+        print_json(manifest)
+        return 0
+    console = stdout()
+    console.print(f"{escape(manifest['producer'])} made, in {manifest['seconds']:.0f} s, from", end=" ")
+    console.print(escape(manifest["base"]["reference"]), soft_wrap=True)
+    for name, value in sorted(manifest["checkpoint"]["digests"].items()):
+        console.print(f"  {escape(name)} {value[:16]}")
+    console.print(escape(str(folder)), soft_wrap=True)
+    return 0
+
+
 def show_problems(problems: Sequence[tuple[str, str]], runs: int, as_json: bool) -> int:
     """Print what ``verify`` has found, as (file, what is wrong); returns the exit code."""
     code = FAILED_RUN if problems else 0
