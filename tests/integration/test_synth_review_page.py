@@ -18,7 +18,7 @@ from reviews import SCRIPT, item, working_folder
 from harness.errors import UnavailableError, UsageError
 from synth.review import ReviewServer, VerdictLog, agreements, approved, queue, serve
 
-CHROMIUM = shutil.which("chromium")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
