@@ -136,6 +136,12 @@ def test_repeats_are_scored_once_and_answered_each(tree: TreeLM, monkeypatch: py
     assert sum(rows) == 2 * once
 
 
+def test_one_text_split_in_two_places_is_scored_at_each(folder: Path, tree: TreeLM) -> None:
+    """As stock without its cache of logits, which in lm-eval 0.4.13 scores the shorter answer at the wrong position."""
+    pairs = [("the harbour", " opened in spring"), ("the harbour opened in", " spring")]
+    assert_equal(asked(tree, pairs), asked(HFLM(pretrained=str(folder), device="cpu", logits_cache=False), pairs))
+
+
 @pytest.mark.parametrize(
     "pair",
     [("", " spring"), ("the harbour ", "opened"), ("the harb", "our opened"), ("the\n\n", "harbour opened")],
