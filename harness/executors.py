@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import TypeVar
+
+from harness.errors import UnavailableError
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -29,15 +33,36 @@ class Local:
         Args:
             function: A picklable function of one picklable input; what it raises is raised here.
             inputs: Usually paths of shards.
+
+        Raises:
+            UnavailableError: A process was ended from outside, as the system does where memory is short.
         """
         if self.workers == 1 or len(inputs) < 2:
             yield from map(function, inputs)
             return
-        pool = ProcessPoolExecutor(min(self.workers, len(inputs)), mp_context=get_context("spawn"))
+        count = min(self.workers, len(inputs))
+        pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_end_with_parent)
         try:
             yield from pool.map(function, inputs)
+        except BrokenProcessPool as error:
+            raise UnavailableError(
+                "A process of this step", "was ended from outside, perhaps for want of memory",
+                "run again, with fewer --workers where memory is short",
+            ) from error  # fmt: skip
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _end_with_parent() -> None:
+    """Let this process end when the one that started it is killed; it would wait for work for ever."""
+
+    def watch() -> None:
+        parent = parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def local(workers: int | None = None) -> Local:

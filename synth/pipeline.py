@@ -15,12 +15,13 @@ from __future__ import annotations
 import json
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from harness.errors import MissingInputError
 from synth import filters, guidelines, instructions, rules, sources
 from synth import mix as mixing
 from synth import stats as measuring
@@ -28,10 +29,11 @@ from synth.guidelines import Guideline
 from synth.records import Document, as_row, digest, document_of, instruction_of
 from synth.review import approved, rejected
 from synth.rules import Decision, Rule
-from synth.shards import done, mark_done, read_shard, read_shards, write_shard
+from synth.shards import done, mark_done, read_shard, read_shards, write_shard, write_text
+from synth.show import Screen
 from synth.teachers import Teacher, spent, teacher_of
 from synth.variants import Library, examples
-from synth.work import Work, append_lines, digest_of_files, read_lines, shaped, write_per_shard, write_step
+from synth.work import Work, append_lines, at_work, digest_of_files, read_lines, shaped, write_per_shard, write_step
 
 Facts = Mapping[str, Any]
 
@@ -39,7 +41,7 @@ DOCUMENTS, INSTRUCTIONS, EXAMPLES, FILTERED, CORPUS, STATS = (
     "documents", "instructions", "examples", "filtered", "corpus", "stats",
 )  # fmt: skip
 GUIDELINES, RULES, DECISIONS, VERDICTS = "guidelines.jsonl", "rules.jsonl", "decisions.jsonl", "verdicts.jsonl"
-CONFUSIONS, TEACHER = "confusions.json", "teacher.sqlite"
+CONFUSIONS, TEACHER, DRAFTS = "confusions.json", "teacher.sqlite", "drafts"
 
 TRANSPORT = ("url", "key_variable", "concurrency", "requests_per_minute", "price", "timeout_s", "retries")
 """Settings of a teacher that move answers and shape none."""
@@ -76,8 +78,12 @@ def render(work: Work) -> Facts:
         ``examples``: their number.
 
     Raises:
-        HarnessError: There are no instructions yet, or the folder cannot be written.
+        HarnessError: The draft is not done yet, or the folder cannot be written.
     """
+    if done(work.part(DRAFTS), _drafted_by(work)) is None:
+        raise MissingInputError(
+            f"The draft in {work.folder}", "is not done with this recipe", "run harness synth draft first"
+        )
     library = usable(work)
     lines = digest_of_files(work.part(name) for name in (GUIDELINES, RULES, DECISIONS, VERDICTS))
     shaped_by = digest([shaped(work.part(INSTRUCTIONS)), lines, work.recipe.variants, work.recipe.formats.model_dump()])
@@ -186,7 +192,7 @@ def _instructions(work: Work) -> int:
     def rows() -> Iterator[dict[str, Any]]:
         confusable = instructions.confusions(_read(work, DOCUMENTS, document_of))
         text = json.dumps(instructions.confusions_row(confusable), ensure_ascii=False, indent=1)
-        work.part(CONFUSIONS).write_text(text + "\n", encoding="utf-8")
+        write_text(work.part(CONFUSIONS), text + "\n")
         documents = _read(work, DOCUMENTS, document_of)
         yield from map(as_row, instructions.build(documents, settings, confusable, work.recipe.seed))
 
@@ -195,11 +201,7 @@ def _instructions(work: Work) -> int:
 
 def _drafts(work: Work) -> None:
     """Draft guidelines and rules, unless they were drafted from the same data by the same teacher."""
-    recipe = work.recipe
-    asked = recipe.teacher.model_dump(mode="json", exclude=set(TRANSPORT))
-    settings = [asked, recipe.guidelines.model_dump(mode="json"), recipe.rules.model_dump(mode="json")]
-    shaped_by = digest([shaped(work.part(INSTRUCTIONS)), settings, recipe.mix.dev, recipe.seed])
-    mark = work.part("drafts")
+    recipe, mark, shaped_by = work.recipe, work.part(DRAFTS), _drafted_by(work)
     if done(mark, shaped_by) is not None:
         return
     teacher = teacher_of(recipe.teacher, work.part(TEACHER))
@@ -207,8 +209,14 @@ def _drafts(work: Work) -> None:
     drafted = map(guidelines.guideline_row, guidelines.draft(sets, teacher, recipe.guidelines))
     append_lines(work.part(GUIDELINES), drafted)
     append_lines(work.part(RULES), _decided(work, sets, teacher))
-    mark.mkdir(exist_ok=True)
     mark_done(mark, shaped_by, usage=asdict(teacher.usage()))
+
+
+def _drafted_by(work: Work) -> str:
+    recipe = work.recipe
+    asked = recipe.teacher.model_dump(mode="json", exclude=set(TRANSPORT))
+    settings = [asked, recipe.guidelines.model_dump(mode="json"), recipe.rules.model_dump(mode="json")]
+    return digest([shaped(work.part(INSTRUCTIONS)), settings, recipe.mix.dev, recipe.seed])
 
 
 def _shown(work: Work) -> Iterator[Document]:
@@ -259,3 +267,28 @@ def _told(guideline: Guideline) -> str:
 
 STEPS: tuple[Callable[..., Facts], ...] = (draft, render, filter, mix, stats)
 """The steps in order."""
+
+ALL = tuple(step.__name__ for step in STEPS)
+
+
+def make(work: Work, screen: Screen, names: Collection[str] = ALL, **settings: Any) -> dict[str, Facts]:
+    """Do steps, and show each; what they found, by name.
+
+    Args:
+        work: The corpus under way.
+        screen: Shows progress and what was found.
+        names: The steps; all of them unless said otherwise.
+        **settings: For a single step.
+
+    Raises:
+        HarnessError: As the steps, or another process is at work in the folder.
+    """
+    facts = {}
+    with at_work(work):
+        for step in STEPS:
+            name = step.__name__
+            if name in names:
+                with screen.step(name):
+                    facts[name] = step(work, **settings)
+                screen.found(name, facts[name])
+    return facts

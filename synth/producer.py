@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness.nouns import Checkpoint
 from synth import pipeline
+from synth.shards import write_text
 from synth.show import Screen
 from synth.work import open_work
 
@@ -34,13 +35,9 @@ class Synth:
         """
         work = open_work(out, recipe, base=base)
         screen = Screen()
-        for step in pipeline.STEPS:
-            with screen.step(step.__name__):
-                facts = step(work)
-            screen.found(step.__name__, facts)
-        sheet = json.loads((work.part(pipeline.CORPUS) / "datasheet.json").read_text(encoding="utf-8"))
-        told = {name: sheet[name] for name in ("records", "families", "strategies", "rejected", "recipe")}
-        work.part(PRODUCTION).write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        facts = pipeline.make(work, screen)
+        told = {name: facts["mix"][name] for name in ("records", "families", "strategies", "rejected", "recipe")}
+        write_text(work.part(PRODUCTION), json.dumps(told, indent=1) + "\n")
         manifest = (work.part(pipeline.CORPUS) / "manifest.json").read_bytes()
         name = Path(base).name if Path(base).is_dir() else base
         return Checkpoint("hf", name, producer="synth", digests={"corpus": hashlib.sha256(manifest).hexdigest()})

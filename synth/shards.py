@@ -40,10 +40,28 @@ def write_shard(folder: Path, number: int, rows: Iterable[Mapping[str, Any]]) ->
             os.fsync(raw.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise StoreError(
-            f"Shard {path}", f"cannot be written ({error.strerror})", "free space or name another folder"
-        ) from error
+        raise unwritable(path, error) from error
     return path
+
+
+def write_text(path: Path, text: str) -> None:
+    """A small file, complete or absent.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    temporary = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> StoreError:
+    """The error of a place that cannot be written."""
+    return StoreError(f"{path}", f"cannot be written ({error.strerror or error})", "free space or name another folder")
 
 
 def write_shards(folder: Path, rows: Iterable[Mapping[str, Any]], size: int = ROWS_PER_SHARD) -> int:
@@ -108,9 +126,7 @@ def mark_done(folder: Path, shaped_by: str, **facts: Any) -> None:
         shaped_by: Digest of everything that shaped its content.
         **facts: JSON-able counts that later steps show.
     """
-    temporary = folder / (_DONE + ".partial")
-    temporary.write_text(json.dumps({"shaped_by": shaped_by, **facts}, indent=1), encoding="utf-8")
-    temporary.replace(folder / _DONE)
+    write_text(folder / _DONE, json.dumps({"shaped_by": shaped_by, **facts}, indent=1))
 
 
 def done(folder: Path, shaped_by: str) -> dict[str, Any] | None:
@@ -119,4 +135,4 @@ def done(folder: Path, shaped_by: str) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return content if content.get("shaped_by") == shaped_by else None
+    return content if content["shaped_by"] == shaped_by else None

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from harness.data import mirror_folder
-from harness.errors import DataError, MissingInputError, StoreError
+from harness.errors import DataError, InterruptedRunError, MissingInputError, StoreError
 from harness.plugins import Executor, executor
 from synth import teachers
 from synth.recipe import Recipe, read_recipe, settings_of
 from synth.records import digest
-from synth.shards import done, mark_done, shards, write_shards
+from synth.shards import done, mark_done, shards, unwritable, write_shards, write_text
 
-_RECIPE = "recipe.json"
+_RECIPE, _LOCK = "recipe.json", ".lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ def open_work(
     folder: Path, recipe: Path | None, *, mirror: Path | None = None, base: str | None = None,
     workers: int | None = None, executor_name: str = "local",
 ) -> Work:  # fmt: skip
-    """A working folder with the recipe that it is made by; the recipe is written down in it.
+    """A working folder with the recipe that it is made by.
 
     Args:
         folder: The folder.
@@ -66,17 +70,40 @@ def open_work(
     Raises:
         MissingInputError: No recipe is named and the folder has none.
         DataError: The recipe is wrong.
-        StoreError: The folder cannot be written.
     """
     chosen = read_recipe(recipe) if recipe is not None else _begun_with(folder)
     teachers.check(chosen.teacher)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / _RECIPE).write_text(chosen.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise StoreError(f"Folder {folder}", f"cannot be written ({error.strerror})", "name another folder") from error
     embedded = str(files("harness") / "assets" / "nano")
     return Work(folder, chosen, mirror_folder(mirror), base or embedded, executor(executor_name, workers))
+
+
+@contextmanager
+def at_work(work: Work) -> Iterator[None]:
+    """Keep the folder for the steps of this process, and note the recipe that they follow.
+
+    The hold ends with the process, however it ends.
+
+    Raises:
+        StoreError: Another process is at work there, or the folder cannot be written.
+        InterruptedRunError: Ctrl-C; what to do next is in the message.
+    """
+    folder = work.folder
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / _LOCK).open("w")
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            write_text(folder / _RECIPE, work.recipe.model_dump_json(indent=1) + "\n")
+            yield
+        except BlockingIOError as error:
+            reason = "is being worked on by another process"
+            raise StoreError(f"Folder {folder}", reason, "wait until it ends, or name another folder") from error
+        except KeyboardInterrupt as error:
+            reason = "is not finished; whole shards and all answers of a teacher are kept"
+            raise InterruptedRunError(f"Folder {folder}", reason, "give the same command to go on") from error
 
 
 def _begun_with(folder: Path) -> Recipe:
@@ -130,8 +157,7 @@ def write_per_shard(
     plan = target / "_plan"
     if not plan.is_file() or plan.read_text(encoding="utf-8") != shaped_by:
         clear(target)
-        target.mkdir(parents=True, exist_ok=True)
-        plan.write_text(shaped_by, encoding="utf-8")
+        write_text(plan, shaped_by)
     count = sum(where.map(function, [(path, target) for path in shards(source)]))
     mark_done(target, shaped_by, rows=count)
     return count
@@ -163,9 +189,11 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
         DataError: A line is no JSON object with an id.
     """
     found: dict[str, dict[str, Any]] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines() if path.is_file() else (), 1):
+    for number, line in enumerate(path.read_bytes().split(b"\n") if path.is_file() else (), 1):
+        if not line.strip():
+            continue
         try:
-            row = json.loads(line)
+            row = json.loads(line.decode("utf-8", "surrogatepass"))
             found[row["id"]] = row
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path}, line {number}", f"cannot be read ({error})", "correct or remove it") from error
@@ -173,18 +201,47 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def append_lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Append objects to a file of lines.
+    """Append objects to a file of lines, each as soon as it is there; lines of two processes never mix.
 
     Raises:
         StoreError: It cannot be written.
     """
+    for row in rows:
+        line = json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+        try:
+            with path.open("a+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                _end_last_line(file)
+                file.write(line)
+        except OSError as error:
+            raise unwritable(path, error) from error
+
+
+def _end_last_line(file: BinaryIO) -> None:
+    """End a last line without a line feed, or take it away where a killed process left only a part of it."""
+    size = file.seek(0, os.SEEK_END)
+    if size == 0:
+        return
+    file.seek(size - 1)
+    if file.read() == b"\n":
+        return
+    file.seek(0)
+    last = file.read().rsplit(b"\n", 1)[-1]
     try:
-        with path.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    except OSError as error:
-        raise StoreError(f"{path}", f"cannot be written ({error.strerror})", "free space and run again") from error
+        json.loads(last.decode("utf-8", "surrogatepass"))
+    except ValueError:
+        file.truncate(size - len(last))
+    else:
+        file.write(b"\n")
 
 
 def digest_of_files(paths: Iterable[Path]) -> str:
     """SHA-256 over the content of files; a file that is not there counts as empty."""
-    return digest([path.read_text(encoding="utf-8") if path.is_file() else "" for path in paths])
+    found = []
+    for path in paths:
+        if path.is_file():
+            with path.open("rb") as file:
+                found.append(hashlib.file_digest(file, "sha256").hexdigest())
+        else:
+            found.append("")
+    return digest(found)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.catalog import digest_of, load_catalog
+from harness.contamination.arrays import load_strings, save_array, save_strings
 from harness.contamination.index import (
     COMMON_TEXTS,
     LEVELS,
@@ -27,7 +28,6 @@ from harness.contamination.index import (
     hashed,
     telling,
 )
-from harness.contamination.strings import load_strings, save_strings
 from harness.contamination.table import Table, load_table, table_of
 from harness.contamination.texts import ItemText, Uncovered, item_texts, tasks_of
 from harness.contamination.words import batches, words_of
@@ -132,9 +132,9 @@ def load(folder: Path) -> Index:
 
 def _write(index: Index, folder: Path) -> None:
     save_strings(index.texts, folder, "texts")
-    np.save(folder / "words.npy", index.first)
+    save_array(index.first, folder / "words.npy")
     for name in _ARRAYS:
-        np.save(folder / f"{name}.npy", getattr(index.references, name))
+        save_array(getattr(index.references, name), folder / f"{name}.npy")
     for level, table in index.tables.items():
         table.save(folder, level)
     facts = {

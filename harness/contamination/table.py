@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.contamination.arrays import save_array
 from harness.contamination.words import Hashes, Positions
 
 _BITS_PER_HASH = 16
@@ -45,7 +46,7 @@ class Table:
     def save(self, folder: Path, name: str) -> None:
         """Write the three arrays into a folder."""
         for part in self.__slots__:
-            np.save(folder / f"{name}.{part}.npy", getattr(self, part))
+            save_array(getattr(self, part), folder / f"{name}.{part}.npy")
 
 
 def load_table(folder: Path, name: str) -> Table:

@@ -18,7 +18,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _FOLDER = click.Path(path_type=Path)
 _OUT = click.option("--output_path", "-o", "out", type=_FOLDER, required=True, help="Working folder of the corpus.")
-_RECIPE = click.option("--recipe", "-r", type=_FOLDER, required=True, help="YAML file; see docs/synthesis/recipe.md.")
+_RECIPE = click.option(
+    "--recipe", "-r", type=_FOLDER, required=True, help="YAML file; its keys stand in docs/synthesis/README.md."
+)
 _MIRROR = click.option("--mirror", type=_FOLDER, help="Local mirror of datasets; or set HARNESS_MIRROR.")
 _BASE = click.option("--base", help="Checkpoint whose tokenizer counts tokens; default: the embedded one.")
 _WORKERS = click.option("--workers", "-w", type=click.IntRange(min=1), help="Processes; default: one per core.")
@@ -28,6 +30,10 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document 
 
 ALL = ("draft", "render", "filter", "mix", "stats")
 ABLATIONS = ("no_guidelines", "no_rules", "no_formats", "unfiltered", "basic_only")
+
+
+def _examples(*lines: str) -> str:
+    return "\n".join(("\b", "Examples:", *(f"  {line}" for line in lines)))
 
 
 def _options(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -45,25 +51,38 @@ def _options(*options: Callable[[F], F]) -> Callable[[F], F]:
         "help_option_names": ["-h", "--help"],
         "max_content_width": 100,
     },
-    epilog="""\b
-Examples:
-  harness synth run --recipe corpus.yaml -o corpus            every step; offline with the rulebook teacher
-  harness synth draft --recipe corpus.yaml -o corpus
-  harness synth review -o corpus --reviewer me
-  harness synth render -o corpus && harness synth filter -o corpus && harness synth mix -o corpus""",
+    epilog=_examples(
+        "harness synth run --recipe corpus.yaml -o corpus            every step; offline with the rulebook teacher",
+        "harness synth draft --recipe corpus.yaml -o corpus",
+        "harness synth review -o corpus --reviewer me",
+        "harness synth render -o corpus && harness synth filter -o corpus && harness synth mix -o corpus",
+    ),
 )
 def command() -> None:
     """Make instruction data from seed data sets: Hum-style guidelines, preference rules and format variants."""
 
 
-@command.command("run")
+@command.command(
+    "run",
+    epilog=_examples(
+        "harness synth run --recipe corpus.yaml -o corpus",
+        "harness synth run --recipe corpus.yaml -o corpus --mirror ./data --workers 8",
+        "harness synth run --recipe corpus.yaml -o corpus --base ./my-checkpoint --json",
+    ),
+)
 @_options(_RECIPE, _OUT, _MIRROR, _BASE, _WORKERS, _EXECUTOR, _JSON)
 def run(recipe: Path, out: Path, as_json: bool, **options: Any) -> int:
     """Every step of a recipe; what is done already is not done again."""
     return _do(ALL, out, recipe, as_json, options)
 
 
-@command.command("draft")
+@command.command(
+    "draft",
+    epilog=_examples(
+        "harness synth draft --recipe corpus.yaml -o corpus",
+        "harness synth draft --recipe corpus.yaml -o corpus --mirror ./data",
+    ),
+)
 @_options(_RECIPE, _OUT, _MIRROR, _BASE, _WORKERS, _EXECUTOR, _JSON)
 def draft(recipe: Path, out: Path, as_json: bool, **options: Any) -> int:
     """Read the seed data, make base instructions, draft guidelines and rules with the teacher."""
@@ -73,29 +92,39 @@ def draft(recipe: Path, out: Path, as_json: bool, **options: Any) -> int:
 command.add_command(review)
 
 
-@command.command("render")
+@command.command("render", epilog=_examples("harness synth render -o corpus --workers 8"))
 @_options(_OUT, _WORKERS, _EXECUTOR, _JSON)
 def render(out: Path, as_json: bool, **options: Any) -> int:
     """Write prompts and answers: basic examples, and variants with approved guidelines, rules and formats."""
     return _do(("render",), out, None, as_json, options)
 
 
-@command.command("filter")
+@command.command(
+    "filter",
+    epilog=_examples(
+        "harness synth filter -o corpus", "harness synth filter -o corpus --mirror ./data --base ./my-checkpoint"
+    ),
+)
 @_options(_OUT, _MIRROR, _BASE, _WORKERS, _EXECUTOR, _JSON)
 def filter_(out: Path, as_json: bool, **options: Any) -> int:
     """Annotate every example with what each filter finds; nothing is deleted."""
     return _do(("filter",), out, None, as_json, options)
 
 
-@command.command("mix")
+@command.command(
+    "mix", epilog=_examples("harness synth mix -o corpus", "harness synth mix -o corpus --ablation no_rules")
+)
 @_options(_OUT, _BASE, _WORKERS, _EXECUTOR, _JSON)
 @click.option("--ablation", type=click.Choice(ABLATIONS), help="A row selection of equal size, into corpus-ABLATION/.")
 def mix(out: Path, as_json: bool, ablation: str | None, **options: Any) -> int:
-    """Select the corpus under its budget and write it with card, manifest and datasheet."""
+    """Select the corpus under its budget and write it with card, manifest and datasheet.
+
+    It goes to corpus/ in the working folder.
+    """
     return _do(("mix",), out, None, as_json, options, ablation=ablation)
 
 
-@command.command("stats")
+@command.command("stats", epilog=_examples("harness synth stats -o corpus    then open corpus/stats/index.html"))
 @_options(_OUT, _JSON)
 def stats(out: Path, as_json: bool) -> int:
     """Measure diversity, shares, the filter funnel and cost; a Markdown and an HTML page."""
@@ -113,11 +142,5 @@ def _do(
         options["executor_name"] = options.pop("executor")
     work = open_work(out, recipe, **options)
     screen = Screen(quiet=as_json)
-    facts = {}
-    for step in pipeline.STEPS:
-        name = step.__name__
-        if name in steps:
-            with screen.step(name):
-                facts[name] = step(work, **settings)
-            screen.found(name, facts[name])
+    facts = pipeline.make(work, screen, steps, **settings)
     return show(facts, out, as_json)

@@ -20,9 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from harness import contamination
-from harness.errors import StoreError
 from harness.plugins import Executor
-from synth.filters.filter import Check, Context, Filter, Work
+from synth.filters.filter import Check, Context, Filter, Work, writing
 from synth.filters.judge import JUDGE, judge_shards
 from synth.filters.length import LENGTH
 from synth.filters.overlap import CONTAMINATION
@@ -90,8 +89,9 @@ def annotate(examples: Path, out: Path, context: Context, executor: Executor) ->
     work = [(path, out, Work(context, state, number, index)) for number, path in enumerate(paths)]
     parts = list(executor.map(partial(_annotated, names), work))
     counts = _sum(parts, names, index)
-    mark_done(out, shaped_by, counts=asdict(counts))
-    shutil.rmtree(state)
+    with writing(out):
+        mark_done(out, shaped_by, counts=asdict(counts))
+        shutil.rmtree(state)
     return counts
 
 
@@ -108,7 +108,7 @@ def _shaped_by(paths: Sequence[Path], filters: Sequence[Filter], context: Contex
         [
             context.settings.model_dump(mode="json"),
             [(item.name, item.version) for item in filters],
-            [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths],
+            [_sha256(path) for path in paths],
             _tokenizer_files(context.settings.tokenizer) if LENGTH in filters else [],
             index.name if index else "",
             dict(context.guidelines),
@@ -121,23 +121,24 @@ def _shaped_by(paths: Sequence[Path], filters: Sequence[Filter], context: Contex
 def _tokenizer_files(name: str | None) -> list[str]:
     folder = Path(name or "")
     found = sorted(folder.glob("*token*")) if name and folder.is_dir() else []
-    return [hashlib.sha256(path.read_bytes()).hexdigest() for path in found if path.is_file()]
+    return [_sha256(path) for path in found if path.is_file()]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _begun(out: Path, shaped_by: str) -> Path:
     """The state's folder of this very work; what other settings left behind is taken away."""
     state = out / f"_state-{shaped_by[:16]}"
-    try:
-        if not state.is_dir():
+    if not state.is_dir():
+        with writing(out):
             for path in out.glob("_state-*"):
                 shutil.rmtree(path)
             for path in [*out.glob("part-*"), out / "_done.json"]:
                 path.unlink(missing_ok=True)
             state.mkdir(parents=True)
-    except OSError as error:
-        raise StoreError(
-            f"Folder {out}", f"cannot be written ({error.strerror})", "free space or name another folder"
-        ) from error
     return state
 
 
@@ -151,8 +152,9 @@ def _look_at_all(paths: Sequence[Path], state: Path, context: Context, executor:
     missing = [pair for pair in missing if not pair[1].is_dir()]
     for _ in executor.map(partial(_surveyed, threshold), missing):
         pass
-    work_out(state, len(paths), context, executor)
-    whole.write_text("{}", encoding="utf-8")
+    with writing(state):
+        work_out(state, len(paths), context, executor)
+        whole.write_text("{}", encoding="utf-8")
 
 
 def _surveyed(threshold: float, work: tuple[Path, Path]) -> None:
@@ -168,7 +170,8 @@ def _annotated(names: Sequence[str], work: tuple[Path, Path, Work]) -> dict[str,
         found: Counter[str] = Counter()
         checks = [FILTERS[name].check(one) for name in names]
         write_shard(out, int(path.name.split(".")[0].removeprefix("part-")), _rows(path, checks, found))
-        counted.write_text(json.dumps(found), encoding="utf-8")
+        with writing(counted):
+            counted.write_text(json.dumps(found), encoding="utf-8")
     counts: dict[str, Any] = json.loads(counted.read_text(encoding="utf-8"))
     return counts
 

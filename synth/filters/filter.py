@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.errors import StoreError
 from synth.recipe import FilterSettings, TeacherSettings
 from synth.records import Annotation, Example
 
@@ -71,3 +73,18 @@ class Filter:
     def found(self, passed: bool, value: Any = None, reason: str = "") -> Annotation:
         """An annotation of this filter."""
         return Annotation(self.name, self.version, passed, value, "" if passed else reason)
+
+
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """While active, a failure to write is one of this place.
+
+    Raises:
+        StoreError: The disk is full, or the place cannot be written.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"{place}", f"cannot be written ({error.strerror or error})", "free space or name another folder"
+        ) from error

@@ -13,8 +13,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from harness.errors import DataError, StoreError
-from synth.filters.filter import Check, Context, Filter, Work
+from harness.errors import DataError
+from synth.filters.filter import Check, Context, Filter, Work, writing
 from synth.records import Annotation
 from synth.shards import read_shard
 from synth.teachers import Answer, Request, teacher_of
@@ -70,18 +70,14 @@ def _scores(state: Path, shard: int) -> Path:
 
 def _write(path: Path, scores: list[dict[str, Any]]) -> None:
     temporary = path.with_suffix(".partial")
-    try:
-        temporary.write_text(json.dumps(scores, ensure_ascii=False), encoding="utf-8", errors="surrogatepass")
+    with writing(path):
+        temporary.write_text(json.dumps(scores), encoding="utf-8")
         temporary.replace(path)
-    except OSError as error:
-        raise StoreError(
-            f"Scores {path}", f"cannot be written ({error.strerror})", "free space or name another folder"
-        ) from error
 
 
 def _check(work: Work) -> Check:
     least = work.context.settings.judge or 0.0
-    text = _scores(work.state, work.shard).read_text(encoding="utf-8", errors="surrogatepass")
+    text = _scores(work.state, work.shard).read_text(encoding="utf-8")
     scores = iter(json.loads(text))
 
     def annotation() -> Annotation:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.contamination.arrays import save_array
 from harness.plugins import Executor
 from synth.filters.duplicates import Surveys, Texts, alike_value, near_shown, near_texts, shown_key
 from synth.filters.filter import Check, Context, Filter, Work
@@ -43,15 +44,15 @@ def work_out(state: Path, shards: int, context: Context, executor: Executor) -> 
     threshold = context.settings.near_duplicate
     texts = near_texts(folders, threshold, executor)
     for name in _TABLE:
-        np.save(state / f"{name}.npy", getattr(texts, name))
+        save_array(getattr(texts, name), state / f"{name}.npy")
     shown = [thing for survey in surveys for thing in survey.shown]
     written = {"guideline": context.guidelines, "rule": context.rules}
     (state / "shown.json").write_text(json.dumps(near_shown(shown, written, threshold)), encoding="utf-8")
     earlier = _earlier([survey.documents for survey in surveys], [survey.counts for survey in surveys])
     copies = _earlier([survey.examples for survey in surveys], [np.ones_like(survey.examples) for survey in surveys])
     for shard in range(shards):
-        np.save(state / f"siblings-{shard:05}.npy", earlier[shard])
-        np.save(state / f"copies-{shard:05}.npy", copies[shard] > 0)
+        save_array(earlier[shard], state / f"siblings-{shard:05}.npy")
+        save_array(copies[shard] > 0, state / f"copies-{shard:05}.npy")
 
 
 def _earlier(keys: Sequence[NDArray[Any]], counts: Sequence[NDArray[Any]]) -> list[NDArray[np.int64]]:

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.contamination.strings import load_strings, save_strings
-from harness.errors import StoreError
+from harness.contamination.arrays import load_strings, save_array, save_strings
+from synth.filters.filter import writing
 from synth.filters.similarity import bands_of
 from synth.records import Family
 from synth.shards import read_shard
@@ -111,18 +111,14 @@ def save(found: Survey, folder: Path) -> None:
         StoreError: The folder cannot be written.
     """
     temporary = folder.with_suffix(".partial")
-    try:
+    with writing(folder):
         temporary.mkdir(parents=True, exist_ok=True)
         for name in _ARRAYS:
-            np.save(temporary / f"{name}.npy", getattr(found, name))
+            save_array(getattr(found, name), temporary / f"{name}.npy")
         for name in ("texts", "owners"):
             save_strings(getattr(found, name), temporary, name)
-        (temporary / "shown.json").write_text(json.dumps(found.shown, ensure_ascii=False), encoding="utf-8")
+        (temporary / "shown.json").write_text(json.dumps(found.shown), encoding="utf-8")
         temporary.replace(folder)
-    except OSError as error:
-        raise StoreError(
-            f"Survey {folder}", f"cannot be written ({error.strerror})", "free space or name another folder"
-        ) from error
 
 
 @lru_cache(maxsize=256)

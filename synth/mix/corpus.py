@@ -19,10 +19,10 @@ from synth.mix.card import card
 from synth.mix.datasheet import datasheet
 from synth.mix.pool import Lens, Pool, survey, together
 from synth.mix.selection import SPLITS, Places, select
-from synth.mix.shuffle import Cube, Gather, Scatter, Written, gather, scatter, unwritable, write
+from synth.mix.shuffle import Cube, Gather, Scatter, Written, gather, scatter, write
 from synth.recipe import MixSettings, Recipe
 from synth.records import Family
-from synth.shards import shards
+from synth.shards import shards, unwritable
 
 
 def mix(

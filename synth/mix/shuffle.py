@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import DataError, StoreError
+from harness.errors import DataError
 from synth.mix.selection import SPLITS
-from synth.shards import read_shard
+from synth.shards import read_shard, unwritable
 
 COLUMNS = {
     "prompt": "what the model reads",
@@ -161,11 +161,6 @@ def write(path: Path, content: bytes, rows: int = 0) -> Written:
         temporary.unlink(missing_ok=True)
         raise unwritable(path, error) from error
     return Written(path.name, hashlib.sha256(content).hexdigest(), len(content), rows)
-
-
-def unwritable(path: Path, error: OSError) -> StoreError:
-    """The error of a place that cannot be written."""
-    return StoreError(f"File {path}", f"cannot be written ({error.strerror})", "free space or name another folder")
 
 
 def _slice(spill: Path, work: Gather) -> Iterator[tuple[int, bytes]]:

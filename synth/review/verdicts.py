@@ -82,7 +82,7 @@ class VerdictLog:
         """
         if not self.path.is_file():
             return
-        for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(self.path.read_text(encoding="utf-8").split("\n"), 1):
             if line.strip():
                 yield _verdict(line, f"{self.path}, line {number}")
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.errors import StoreError
 from synth.recipe import Recipe
+from synth.shards import unwritable
 from synth.stats.measure import measure
 from synth.stats.page import html, markdown
 from synth.stats.plots import plots
@@ -35,7 +35,7 @@ def stats(
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _unwritable(out, error) from error
+        raise unwritable(out, error) from error
     found = look(filtered, corpus, recipe.seed)
     numbers = measure(found, usage)
     drawn = plots(numbers, found)
@@ -51,9 +51,5 @@ def stats(
         for name, text in pages.items():
             (out / name).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise _unwritable(out, error) from error
+        raise unwritable(out, error) from error
     return numbers
-
-
-def _unwritable(out: Path, error: OSError) -> StoreError:
-    return StoreError(f"Folder {out}", f"cannot be written ({error.strerror})", "free space or name another folder")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +15,10 @@ from rouge_score.rouge_scorer import RougeScorer
 from synth_pools import instructions, write_pool
 
 from harness.contamination import item_texts
-from harness.errors import CheckpointError, DataError, MissingInputError, UsageError
+from harness.errors import CheckpointError, DataError, MissingInputError, StoreError, UsageError
 from harness.executors import local
 from synth.filters import FILTERS, Context, Counts, annotate
-from synth.formats import FORMATS, example, train_phrasings
+from synth.formats import example, train_phrasings
 from synth.recipe import FilterSettings, TeacherSettings
 from synth.records import Annotation, Example, Family, Instruction, Schema, example_of
 from synth.shards import read_shards, shards
@@ -248,6 +249,26 @@ def test_zero_labels_are_annotated(tmp_path: Path) -> None:
     assert found["schema_valid"][0].reason == "the schema has no label; the answer is empty"
 
 
+def test_a_full_disk_is_a_sentence_and_the_step_goes_on(tmp_path: Path) -> None:
+    """Where files cannot grow, the step ends with a sentence; with room again, it ends as if there always had been."""
+    pool(tmp_path / "examples")
+    context = Context(FilterSettings(suites=()), tmp_path)
+    whole = annotate(tmp_path / "examples", tmp_path / "whole", context, local(1))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for room in (300, 1200):  # in the survey, in a shard
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+        try:
+            with pytest.raises(StoreError, match=r"cannot be written .*; free space"):
+                annotate(tmp_path / "examples", tmp_path / "out", context, local(1))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert annotate(tmp_path / "examples", tmp_path / "out", context, local(1)) == whole
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="file: cannot be written"):
+        annotate(tmp_path / "examples", tmp_path / "file", context, local(1))
+
+
 def test_what_stops_the_step_is_a_sentence(tmp_path: Path) -> None:
     """No shard, a torn shard, a wrong name, a broken tokenizer: said before or with the place, and nothing is lost."""
 
@@ -264,4 +285,3 @@ def test_what_stops_the_step_is_a_sentence(tmp_path: Path) -> None:
     last = shards(folder)[-1]
     last.write_bytes(last.read_bytes()[:-20])
     stopped(DataError, f"{last.name}, line")
-    assert set(FORMATS) >= {"json", "yaml"}

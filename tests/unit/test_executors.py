@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import operator
 import os
+import signal
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 
-from harness.errors import UsageError
-from harness.executors import local
+from harness.errors import UnavailableError, UsageError
+from harness.executors import Local, local
 from harness.plugins import COMMANDS_GROUP, EXECUTORS_GROUP, PRODUCERS_GROUP, executor, load, names
 
 
@@ -49,3 +54,37 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
     """A misspelt executor is a usage error with the names that exist."""
     with pytest.raises(UsageError, match=r"Executor 'loca'.*local"):
         load(EXECUTORS_GROUP, "loca")
+
+
+def _end(_: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_process_that_is_killed_is_told_of() -> None:
+    """The system kills one where memory is short: a sentence, not an internal error."""
+    with pytest.raises(UnavailableError, match="fewer --workers"):
+        list(Local(2).map(_end, [1, 2]))
+
+
+_KILLED = """
+import os, signal, sys, time
+from harness.executors import Local
+
+def told(_):
+    print(os.getpid(), flush=True)
+    time.sleep(60)
+
+if __name__ == "__main__":
+    list(Local(2).map(told, [1, 2]))
+"""
+
+
+def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
+    """After a SIGKILL of the step nothing goes on writing, or holds memory, behind its back."""
+    script = tmp_path / "killed.py"
+    script.write_text(_KILLED, encoding="utf-8")
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as step:
+        assert step.stdout is not None
+        workers = [psutil.Process(int(step.stdout.readline())) for _ in range(2)]
+        step.kill()
+    assert psutil.wait_procs(workers, timeout=30)[1] == []

@@ -1,11 +1,12 @@
-"""Many strings as two arrays on disk, decoded when asked for."""
+"""Arrays on disk, and many strings as two arrays, decoded when asked for."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,11 +37,22 @@ class Strings(Sequence[str]):
         return bytes(self.content[self.bounds[number] : self.bounds[number + 1]]).decode("utf-8", "surrogatepass")
 
 
+def save_array(array: NDArray[Any], path: Path) -> None:
+    """Write an array as ``.npy``.
+
+    ``np.save`` hands a file to the C library and takes no notice of a full disk when it closes it; bytes that Python
+    writes are an error there.
+    """
+    content = io.BytesIO()
+    np.save(content, array)
+    path.write_bytes(content.getbuffer())
+
+
 def save_strings(strings: Sequence[str], folder: Path, name: str) -> None:
     """Write strings into a folder, as ``<name>.npy`` and ``<name>.bounds.npy``."""
     encoded = [text.encode("utf-8", "surrogatepass") for text in strings]
-    np.save(folder / f"{name}.npy", np.frombuffer(b"".join(encoded), np.uint8))
-    np.save(folder / f"{name}.bounds.npy", np.cumsum([0, *map(len, encoded)]))
+    save_array(np.frombuffer(b"".join(encoded), np.uint8), folder / f"{name}.npy")
+    save_array(np.cumsum([0, *map(len, encoded)]), folder / f"{name}.bounds.npy")
 
 
 def load_strings(folder: Path, name: str) -> Strings:
