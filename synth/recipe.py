@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -55,7 +55,7 @@ class InstructionSettings(Settings):
         general: Share of general instructions among the base instructions.
     """
 
-    labels: dict[Family, int] = {Family.NER: 6, Family.RE: 4, Family.EE: 4}
+    labels: dict[Family, Annotated[int, Field(ge=1)]] = {Family.NER: 6, Family.RE: 4, Family.EE: 4}
     other_labels: int = Field(4, ge=0)
     open_ie: float = Field(0.1, ge=0, le=1)
     general: float = Field(0.1, ge=0, le=1)

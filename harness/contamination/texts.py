@@ -144,20 +144,23 @@ def parts(lm_task: Any, row: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _fields(value: Any, kind: str) -> Iterator[tuple[str, str]]:
-    """Every string in a row with the path to it; a list of strings is one text, one line each (tokens: one line)."""
+    """Every string in a row with the path to it; the strings of a list are one text."""
     if isinstance(value, str):
         yield kind, value.strip()
     elif isinstance(value, Mapping):
         for name, inner in value.items():
             yield from _fields(inner, f"{kind}.{name}" if kind else str(name))
     elif isinstance(value, list | tuple):
-        strings = list(dict.fromkeys(part.strip() for part in value if isinstance(part, str)))
+        strings = [part.strip() for part in value if isinstance(part, str)]
         if strings:
-            words = all(len(part.split()) <= 1 for part in strings)
-            yield (
-                kind,
-                " ".join(part.strip() for part in value if isinstance(part, str)) if words else "\n".join(strings),
-            )
+            yield kind, _joined(strings)
         for part in value:
             if not isinstance(part, str):
                 yield from _fields(part, kind)
+
+
+def _joined(strings: Sequence[str]) -> str:
+    """Tokens as one line; sentences or choices as a line each, repeated ones once."""
+    if all(len(part.split()) <= 1 for part in strings):
+        return " ".join(strings)
+    return "\n".join(dict.fromkeys(strings))

@@ -40,7 +40,10 @@ def in_terminal(items: Sequence[Item], log: VerdictLog, reviewer: str, console: 
         item, said = items[place], log.of(reviewer)
         console.clear()
         console.print(_screen(item, said.get(item.id), (place, len(items)), notice))
-        key, notice = click.getchar(), ""
+        try:
+            key, notice = click.getchar(), ""
+        except KeyboardInterrupt:  # a way to end it; every verdict is on disk already
+            break
         if key in ("q", "\x04", "\x1b"):
             break
         if key in ("n", "j", "p", "k"):
@@ -50,6 +53,8 @@ def in_terminal(items: Sequence[Item], log: VerdictLog, reviewer: str, console: 
             notice, step = _act(key, item, log, reviewer)
         except HarnessError as error:
             notice = str(error)
+        except click.Abort:
+            notice = "Nothing was recorded."
         else:
             place = min(len(items) - 1, place + step)
     said = log.of(reviewer)

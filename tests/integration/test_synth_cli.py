@@ -134,6 +134,7 @@ def test_producers_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (65, {"mixx": {}}, ["unknown key mixx", "did you mean mix?"]),
         (65, {"sources": []}, ["sources"]),
+        (65, {"instructions": {"labels": {"ner": 0}}}, ["instructions.labels.ner", "greater than or equal to 1"]),
         (64, {"sources": [{"dataset": "seeds"}]}, ["seeds", "limit"]),
         (64, {"sources": [{"dataset": "no/such-set"}]}, ["no/such-set"]),
         (66, {"sources": [{"file": "missing.jsonl"}]}, ["missing.jsonl"]),

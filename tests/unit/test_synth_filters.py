@@ -17,10 +17,10 @@ from synth.formats import example, train_phrasings
 from synth.recipe import FilterSettings
 from synth.records import Annotation, Example, Family, Instruction, Schema
 
-TEXT = "Ines Prado of Harbour Trust opened the ferry line from Graz to Oslo in May."
-ENTITIES = annotated.entities(("person", "Ines Prado"), ("city", "Oslo"))
+TEXT = "Vera Prado of Harbour Trust opened the ferry line from Graz to Oslo in May."
+ENTITIES = annotated.entities(("person", "Vera Prado"), ("city", "Oslo"))
 LOCAL = ("schema_valid", "grounded", "parses_back", "length", "language", "secrets", "toxicity")
-EVENT = annotated.event("opening", "opened", ("opener", "Ines Prado"))
+EVENT = annotated.event("opening", "opened", ("opener", "Vera Prado"))
 
 
 def shown(asked: Instruction, form: str = "json") -> Example:
@@ -85,7 +85,7 @@ def test_grounded(span: str, passed: bool, level: str) -> None:
 
 def test_grounded_looks_at_every_kind_of_span() -> None:
     """Heads, tails, triggers, arguments and answers are spans; labels, choices and prose are none."""
-    relation = entities(family=Family.RE, answer=(annotated.relation("opens", "Ines Prado", "Lima"),))
+    relation = entities(family=Family.RE, answer=(annotated.relation("opens", "Vera Prado", "Lima"),))
     event = entities(family=Family.EE, answer=(annotated.event("opening", "opened", ("opener", "Bob")),))
     span = entities(family=Family.MRC, answer=({"text": "in June"},), schema=Schema())
     choice = entities(family=Family.MRC, answer=({"text": "yes"},), schema=Schema(("yes", "no")))

@@ -379,6 +379,13 @@ def test_the_terminal_mode_takes_keys(tmp_path: Path) -> None:
     assert "judged 2" in screen
 
 
+def test_ctrl_c_ends_the_terminal_mode(tmp_path: Path) -> None:
+    """It is a way to quit like any other: what was judged is counted and kept."""
+    out = working_folder(tmp_path, 5)
+    assert "judged 1" in in_a_terminal(out, [("q quit", "a"), ("q quit", "\x03")])
+    assert len(list(VerdictLog(out).lines())) == 1
+
+
 def test_guidelines_and_rules_of_the_helpers_are_what_they_seem() -> None:
     """The made-up folder holds what the tests think it does."""
     assert guideline().labels == ("person", "place")
