@@ -72,6 +72,7 @@ class _Request:
 def draw(drawn: Sequence[tuple[str, list[tuple[int, float]], list[tuple[int, float]]]], out: Path) -> None:
     """One panel per curve, both axes logarithmic."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
     figure = Figure(figsize=(9, 6), layout="constrained")
     for axes, (name, ours, stock) in zip(figure.subplots(2, 2).flat, drawn, strict=True):
@@ -79,6 +80,8 @@ def draw(drawn: Sequence[tuple[str, list[tuple[int, float]], list[tuple[int, flo
         axes.plot(*zip(*ours, strict=True), "o-", color="C0", label="tree")
         axes.set(xscale="log", yscale="log", xlabel=name, ylabel="CPU-seconds")
         axes.set_xticks([size for size, _ in ours], labels=[str(size) for size, _ in ours])
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
         axes.minorticks_off()
         axes.grid(alpha=0.3)
         axes.legend(frameon=False)
