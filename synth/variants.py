@@ -2,6 +2,9 @@
 
 A compound example has at least one strategy. Which ones, which rule, which angle of the guideline, which format and
 which wording hang on the digest of the instruction and on the seed, so a shard can be made anywhere and in any order.
+
+What a prompt carries must not tell whether there is something to find: a drawn strategy that does not apply is not
+replaced by another, and a rule is shown to instructions without an answer too.
 """
 
 from __future__ import annotations
@@ -17,9 +20,12 @@ from synth.formats.registry import basic_format
 from synth.guidelines import ANGLES, Guideline, labels_of, show
 from synth.recipe import Recipe
 from synth.records import Example, Instruction, Strategy
-from synth.rules import Rule, apply, wording
+from synth.rules import Rule, apply, apply_to_none, wording
 
 _SUBSETS = tuple(frozenset(chosen) for size in range(1, len(Strategy) + 1) for chosen in combinations(Strategy, size))
+
+_RULED_NONE = 0.5
+"""Share of instructions without an answer that are asked under a rule; some rule changes about half of the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +54,9 @@ def examples(base: Instruction, library: Library, recipe: Recipe) -> Iterator[Ex
     draws = Draws(f"{recipe.seed}/variants/{base.id}")
     form = basic_format(base, recipe.formats.basic)
     yield example(base, form, draws.pick(train_phrasings(base.family)), basic=recipe.formats.basic)
-    made = 0
-    for strategies in draws.shuffled(_SUBSETS):
-        if made == recipe.variants:
-            return
+    for strategies in draws.shuffled(_SUBSETS)[: recipe.variants]:
         variant = _variant(base, strategies, library, recipe, draws)
         if variant is not None:
-            made += 1
             yield variant
 
 
@@ -87,9 +89,11 @@ def _variant(
 
 
 def _ruled(base: Instruction, library: Library, draws: Draws) -> tuple[Instruction, str] | None:
-    """The instruction under a drawn rule that changes its answer, with the sentence of the rule."""
+    """The instruction under a drawn rule that changes its answer, where there is one; with the sentence of the rule."""
+    if not base.answer and not draws.chance(_RULED_NONE):
+        return None
     for rule in draws.shuffled(library.rules.get((base.family, base.source), ())):
-        asked = apply(rule, base, library.answers.get(rule.id))
+        asked = apply(rule, base, library.answers.get(rule.id)) if base.answer else apply_to_none(rule, base)
         if asked is not None:
             return asked, wording(rule, base)
     return None

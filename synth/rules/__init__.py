@@ -1,7 +1,7 @@
 """Preference-rules synthesis: other rules for the same texts, relabelled by an interpreter or by teachers."""
 
 from synth.rules.accepting import accept, decide, probes
-from synth.rules.interpreter import OPERATIONS, apply, checked, invented
+from synth.rules.interpreter import OPERATIONS, apply, apply_to_none, checked, invented
 from synth.rules.proposing import Proposals, held_out_names, propose
 from synth.rules.relabelling import Relabelled, relabelled
 from synth.rules.rule import Call, Decision, Kind, Rule, rule_of, rule_row
@@ -17,6 +17,7 @@ __all__ = [
     "Rule",
     "accept",
     "apply",
+    "apply_to_none",
     "checked",
     "decide",
     "held_out_names",

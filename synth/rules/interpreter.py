@@ -74,11 +74,38 @@ def apply(rule: Rule, instruction: Instruction, answers: Mapping[str, Answer] | 
         outcome = run(rule.operation, instruction)
     if outcome is None or outcome[1] == instruction.answer:
         return None
-    changed = replace(instruction, schema=outcome[0], answer=outcome[1])
-    if canonical(changed) == canonical(instruction):  # another order that no format shows
+    changed = _under(rule, instruction, outcome)
+    return None if canonical(changed) == canonical(instruction) else changed  # or another order that no format shows
+
+
+def apply_to_none(rule: Rule, instruction: Instruction) -> Instruction | None:
+    """An instruction without an answer under a rule: what is not there is not there under the rule either.
+
+    Without such examples a prompt with a rule would tell that there is something to find.
+
+    Args:
+        rule: The rule.
+        instruction: An instruction without a rule and without facts.
+
+    Returns:
+        A new instruction whose ``parent`` is the old one; None for a rule that is not executable, is of another
+        family, or speaks of labels that are not asked.
+
+    Raises:
+        DataError: The rule's operation is unknown or has wrong parameters.
+    """
+    if rule.family != instruction.family or rule.operation is None:
         return None
+    outcome = run(rule.operation, instruction)
+    return None if outcome is None or outcome[1] else _under(rule, instruction, outcome)
+
+
+def _under(rule: Rule, instruction: Instruction, outcome: Outcome) -> Instruction:
     made = {"name": rule.name, "kind": str(rule.kind), "origin": rule.origin}
-    return replace(changed, parent=instruction.id, rule=rule.id, provenance={**instruction.provenance, "rule": made})
+    return replace(
+        instruction, schema=outcome[0], answer=outcome[1], parent=instruction.id, rule=rule.id,
+        provenance={**instruction.provenance, "rule": made},
+    )  # fmt: skip
 
 
 def run(call: Call, instruction: Instruction) -> Outcome | None:

@@ -10,7 +10,7 @@ from synth import guidelines, instructions, rules, seeds
 from synth.formats import FORMATS, held_out_formats, held_out_phrasings
 from synth.pipeline import _shown
 from synth.recipe import Recipe, RuleSettings, recipe_of
-from synth.records import Instruction, Strategy
+from synth.records import Family, Instruction, Strategy
 from synth.rulebook import answer
 from synth.teachers.rulebook import Rulebook
 from synth.variants import Library, examples
@@ -50,6 +50,33 @@ def test_the_first_example_is_basic_and_the_others_are_compound(asked: list[Inst
         assert len(others) <= RECIPE.variants
         assert all(other.strategies for other in others)
         assert len({other.strategies for other in others}) == len(others)
+
+
+def test_strategies_do_not_tell_whether_there_is_an_answer(asked: list[Instruction], library: Library) -> None:
+    """Instructions without a fact come with every set of strategies about as often as among basic examples."""
+    several = (Family.RE, Family.EE)
+    many = RECIPE.model_copy(update={"variants": 7})
+    bases = [base for base in asked if base.family in several]
+    expected = sum(not base.answer for base in bases) / len(bases)
+    found: dict[bool, list[bool]] = {True: [], False: []}
+    for variant in (variant for base in bases for variant in islice(examples(base, library, many), 1, None)):
+        found[Strategy.RULES in variant.strategies].append(not variant.instruction.answer)
+    assert 0.2 < expected < 0.6
+    for empty in found.values():
+        assert abs(sum(empty) / len(empty) - expected) < 0.15
+
+
+def test_a_rule_leaves_nothing_where_there_is_nothing(asked: list[Instruction], library: Library) -> None:
+    """An instruction without facts has none under any executable rule, and still names its rule and its base."""
+    made = 0
+    for base in (base for base in asked if not base.answer):
+        for rule in library.rules.get((base.family, base.source), ()):
+            assert rules.apply(rule, base) is None
+            ruled = rules.apply_to_none(rule, base)
+            if ruled is not None:  # the rule speaks of labels that are asked here
+                made += 1
+                assert (ruled.answer, ruled.rule, ruled.parent) == ((), rule.id, base.id)
+    assert made > 300
 
 
 def test_what_shaped_an_example_is_in_its_prompt(asked: list[Instruction], library: Library) -> None:
