@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import DataError, MissingInputError
 from synth.records import Family, digest
+
+S = TypeVar("S", bound="Settings")
 
 
 class Settings(BaseModel):
@@ -227,17 +229,36 @@ def read_recipe(path: Path) -> Recipe:
         MissingInputError: The file is not there.
         DataError: It is no YAML, or a key or value is wrong; the message says where and the nearest name.
     """
+    return read_settings(Recipe, path)
+
+
+def recipe_of(content: Any) -> Recipe:
+    """The recipe of a parsed mapping.
+
+    Raises:
+        DataError: A key or value is wrong.
+    """
+    return settings_of(Recipe, content, "The recipe")
+
+
+def read_settings(kind: type[S], path: Path) -> S:
+    """Settings of one kind from a YAML file.
+
+    Raises:
+        MissingInputError: The file is not there.
+        DataError: It is no YAML, or a key or value is wrong; the message says where and the nearest name.
+    """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise MissingInputError(f"Recipe {path}", "is not there", "name a YAML file") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise DataError(f"Recipe {path}", f"cannot be read ({' '.join(str(error).split())})", "correct it") from error
-    return recipe_of(content, f"Recipe {path}")
+    return settings_of(kind, content, f"Recipe {path}")
 
 
-def recipe_of(content: Any, thing: str = "The recipe") -> Recipe:
-    """The recipe of a parsed mapping.
+def settings_of(kind: type[S], content: Any, thing: str) -> S:
+    """Settings of one kind from a parsed mapping; ``thing`` names it in messages.
 
     Raises:
         DataError: A key or value is wrong.
@@ -245,13 +266,14 @@ def recipe_of(content: Any, thing: str = "The recipe") -> Recipe:
     if not isinstance(content, dict):
         raise DataError(thing, "does not hold a mapping", "write key: value pairs")
     try:
-        return Recipe.model_validate(content)
+        return kind.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         if first["type"] != "extra_forbidden":
-            raise DataError(thing, f"has a wrong value at {place} ({first['msg']})", "correct it") from error
-        close = difflib.get_close_matches(str(first["loc"][-1]), _names(Recipe), n=1)
+            where = f" at {place}" if place else ""
+            raise DataError(thing, f"has a wrong value{where} ({first['msg']})", "correct it") from error
+        close = difflib.get_close_matches(str(first["loc"][-1]), _names(kind), n=1)
         hint = f"did you mean {close[0]}?" if close else "leave it out"
         raise DataError(thing, f"has the unknown key {place}", hint) from error
 
