@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from synth.teachers import Request, dialogue
 from synth.teachers.endpoint import Endpoint
 from synth.teachers.faults import Patience
 
+PERU = json.dumps({"country": "Peru", "capital": "Lima"})
 QUICK = Patience(first_s=0.01, longest_s=0.02)
 
 
@@ -31,6 +34,11 @@ PROMPT = Prompt(
     id="capital", version=1, answer="teaching:Capital", system="You know capitals.",
     user="Capital of {{ country }}? Write JSON: {{ answer_schema }}",
 )  # fmt: skip
+
+
+def change(patch: pytest.MonkeyPatch, **changes: Any) -> None:
+    """Edit the test prompt."""
+    patch.setattr(sys.modules[__name__], "PROMPT", Prompt(**PROMPT.model_dump() | changes))
 
 
 def known(purpose: str, folder: Path = prompts.FOLDER) -> Prompt:

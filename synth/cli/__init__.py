@@ -6,7 +6,7 @@ done with the same settings is not done again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -54,58 +54,56 @@ def command() -> None:
 @_options(_RECIPE, _OUT, _MIRROR, _BASE, _WORKERS, _EXECUTOR, _JSON)
 def run(recipe: Path, out: Path, as_json: bool, **options: Any) -> int:
     """Every step of a recipe; what is done already is not done again."""
-    from synth.pipeline import STEPS
-    from synth.show import show_corpus
-
-    work = _work(out, recipe, options)
-    for step in STEPS:
-        step(work)
-    return show_corpus(work, as_json)
+    return _do(("draft", "render", "filter", "mix", "stats"), out, recipe, as_json, options)
 
 
 @command.command("draft")
 @_options(_RECIPE, _OUT, _MIRROR, _BASE, _WORKERS, _EXECUTOR, _JSON)
 def draft(recipe: Path, out: Path, as_json: bool, **options: Any) -> int:
     """Read the seed data, make base instructions, draft guidelines and rules with the teacher."""
-    return _one("draft", _work(out, recipe, options), as_json)
+    return _do(("draft",), out, recipe, as_json, options)
 
 
 @command.command("render")
 @_options(_OUT, _WORKERS, _EXECUTOR, _JSON)
 def render(out: Path, as_json: bool, **options: Any) -> int:
     """Write prompts and answers: basic examples, and variants with approved guidelines, rules and formats."""
-    return _one("render", _work(out, None, options), as_json)
+    return _do(("render",), out, None, as_json, options)
 
 
 @command.command("filter")
 @_options(_OUT, _MIRROR, _BASE, _WORKERS, _EXECUTOR, _JSON)
 def filter_(out: Path, as_json: bool, **options: Any) -> int:
     """Annotate every example with what each filter finds; nothing is deleted."""
-    return _one("filter", _work(out, None, options), as_json)
+    return _do(("filter",), out, None, as_json, options)
 
 
 @command.command("mix")
 @_options(_OUT, _BASE, _WORKERS, _EXECUTOR, _JSON)
 def mix(out: Path, as_json: bool, **options: Any) -> int:
     """Select the corpus under its budget and write it with card, manifest and datasheet."""
-    return _one("mix", _work(out, None, options), as_json)
+    return _do(("mix",), out, None, as_json, options)
 
 
 @command.command("stats")
 @_options(_OUT, _JSON)
 def stats(out: Path, as_json: bool) -> int:
     """Measure diversity, shares, the filter funnel and cost; a Markdown and an HTML page."""
-    return _one("stats", _work(out, None, {}), as_json)
+    return _do(("stats",), out, None, as_json, {})
 
 
-def _work(out: Path, recipe: Path | None, options: dict[str, Any]) -> Any:
-    from synth.pipeline import open_work
-
-    return open_work(out, recipe, **options)
-
-
-def _one(name: str, work: Any, as_json: bool) -> int:
+def _do(steps: Sequence[str], out: Path, recipe: Path | None, as_json: bool, options: dict[str, Any]) -> int:
     from synth import pipeline
-    from synth.show import show_step
+    from synth.show import Screen, show
+    from synth.work import open_work
 
-    return show_step(name, getattr(pipeline, name)(work), as_json)
+    if "executor" in options:
+        options["executor_name"] = options.pop("executor")
+    work = open_work(out, recipe, **options)
+    screen = Screen(quiet=as_json)
+    facts = {}
+    for step in steps:
+        with screen.step(step):
+            facts[step] = getattr(pipeline, step)(work)
+        screen.found(step, facts[step])
+    return show(facts, out, as_json)

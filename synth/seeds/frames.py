@@ -2,8 +2,8 @@
 
 A domain file holds word lists and frames. A frame has sentence patterns and, for its names, the relations that the
 sentence states, the event that it reports, questions with the name that answers them, and yes/no questions with the
-name that a wrong one swaps. From one passage of frames every family of documents follows: that is why a grammar of a few
-hundred patterns yields exact annotations for all of them.
+name that a wrong one swaps. From one passage of frames every family of documents follows: that is why a grammar of a
+few hundred patterns yields exact annotations for all of them.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def _domain(name: str, content: Mapping[str, Any], shared: Mapping[str, Any]) ->
 def _rules(frames: Sequence[Frame], entity: Mapping[str, str]) -> list[str]:
     """Lists with an entity label that some frame draws from, in order of first use."""
     slots = (s for f in frames for text in f.texts for variant in text for s in variant if isinstance(s, Slot))
-    return list(dict.fromkeys(slot.rule for slot in slots if slot.rule in entity))
+    return list(dict.fromkeys(slot.rule for slot in slots if slot.rule is not None and slot.rule in entity))
 
 
 def _event_schema(frames: Sequence[Frame], core: Mapping[str, Sequence[str]]) -> Schema:

@@ -37,10 +37,12 @@ def task(draws: Draws) -> tuple[str, str]:
     """An instruction with its input, and the answer."""
     tables, wordings = _content()
     if draws.below(2):
-        return _asked(draws.pick(tables), draws)
-    name = draws.pick(tuple(_COMPUTED))
-    fields = _COMPUTED[name](draws)
-    return draws.pick(wordings[name]).format(**fields), str(fields["answer"])
+        instruction, answer = _asked(draws.pick(tables), draws)
+    else:
+        name = draws.pick(tuple(_COMPUTED))
+        fields = _COMPUTED[name](draws)
+        instruction, answer = draws.pick(wordings[name]).format(**fields), str(fields["answer"])
+    return instruction[0].upper() + instruction[1:], answer
 
 
 def _asked(table: Table, draws: Draws) -> tuple[str, str]:
@@ -125,8 +127,8 @@ def _counted(draws: Draws) -> Fields:
 
 def _longest(draws: Draws) -> Fields:
     words = sorted(draws.sample(_words(), 8), key=len)
-    kept = [word for word in words if len(word) < len(words[-1])][:4] + [words[-1]]
-    return {"words": ", ".join(draws.shuffled(kept)), "answer": words[-1]}
+    shorter = [word for word in words if len(word) < len(words[-1])][:4]
+    return {"words": ", ".join(draws.shuffled([*shorter, words[-1]])), "answer": words[-1]}
 
 
 def _missing(draws: Draws) -> Fields:
@@ -138,7 +140,11 @@ def _missing(draws: Draws) -> Fields:
 
 def _position(draws: Draws) -> Fields:
     words, place = draws.sample(_words(), 5), draws.below(5)
-    return {"words": ", ".join(words), "place": ("first", "second", "third", "fourth", "last")[place], "answer": words[place]}
+    return {
+        "words": ", ".join(words),
+        "place": ("first", "second", "third", "fourth", "last")[place],
+        "answer": words[place],
+    }
 
 
 def _letters(draws: Draws) -> Fields:

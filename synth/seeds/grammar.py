@@ -138,7 +138,7 @@ class WordList:
         elif isinstance(segment, Slot) and segment.rule is not None:
             groups = self.lists[segment.rule].groups
             if len(groups) == 1 and isinstance(groups[0][0], str):
-                yield from groups[0]  # type: ignore[misc]
+                yield from groups[0]
 
 
 def word_lists(content: Mapping[str, Any]) -> dict[str, WordList]:
@@ -170,9 +170,7 @@ def word_lists(content: Mapping[str, Any]) -> dict[str, WordList]:
     return lists
 
 
-def unroll(
-    pattern: str, place: str, *, known: Iterable[str] = (), sentence: bool = False
-) -> tuple[Variant, ...]:
+def unroll(pattern: str, place: str, *, known: Iterable[str] = (), sentence: bool = False) -> tuple[Variant, ...]:
     """All variants of a pattern.
 
     Args:

@@ -1,7 +1,7 @@
 """Texts with a label (sentiment, intent and others) and tasks with an answer (the general share).
 
-A file of ``texts/`` holds word lists and, per label, patterns. ``general.yaml`` holds tables whose rows become questions,
-and the wordings of tasks that are computed.
+A file of ``texts/`` holds word lists and, per label, patterns. ``general.yaml`` holds tables whose rows become
+questions, and the wordings of tasks that are computed.
 """
 
 from __future__ import annotations
@@ -67,9 +67,7 @@ def classified(draws: Draws) -> Document:
 def general(draws: Draws) -> Document:
     """A task with its answer."""
     instruction, answer = task(draws)
-    return Document(
-        Family.GENERAL, f"seeds/{GENERAL}", "train", instruction, Schema(), ({"text": answer},), LICENCE
-    )
+    return Document(Family.GENERAL, f"seeds/{GENERAL}", "train", instruction, Schema(), ({"text": answer},), LICENCE)
 
 
 def _labelled(collection: Collection, draws: Draws) -> Document:

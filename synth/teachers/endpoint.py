@@ -70,6 +70,7 @@ class _Calls:
     def __init__(self, open_line: Callable[[], Line]) -> None:
         self._open_line = open_line
         self._line: Line | None = None
+        self._tasks: set[asyncio.Task[Answer]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="teacher", daemon=True)
 
@@ -108,18 +109,21 @@ class _Calls:
             assert self._line.dead is not None
             raise self._line.dead from None
 
-    @staticmethod
-    async def _settle(dialogue: Dialogue, line: Line) -> Answer:
+    async def _settle(self, dialogue: Dialogue, line: Line) -> Answer:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         while dialogue.answer is None:
             dialogue.hear(await line.reply(dialogue.call))
         return dialogue.answer
 
-    @staticmethod
-    async def _stop(line: Line) -> None:
-        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        for task in others:
+    async def _stop(self, line: Line) -> None:
+        """Cancel our own tasks only: what the client started below them it ends itself."""
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await line.close()
 
     def _submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:

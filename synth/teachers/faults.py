@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import Enum
@@ -69,21 +71,21 @@ class Patience:
 PATIENCE = Patience()
 
 
-def fault_of(error: OpenAIError, timeout_s: float) -> Fault:
-    """The fault that an error of the client stands for."""
+def fault_of(error: OpenAIError, timeout_s: float, clean: Callable[[str], str]) -> Fault:
+    """The fault that an error of the client stands for; ``clean`` takes secrets out of what the server said."""
     import openai
 
     if isinstance(error, openai.APITimeoutError):
         return Fault(Remedy.WAIT, f"no answer within {timeout_s:g} s")
     if isinstance(error, openai.APIStatusError):
-        return _status(error)
+        return _status(error, clean(error.response.text))
     cause = error.__cause__ or error
-    return Fault(Remedy.WAIT, f"no connection ({type(cause).__name__}: {cause})")
+    return Fault(Remedy.WAIT, f"no connection ({': '.join(filter(None, (type(cause).__name__, str(cause))))})")
 
 
-def _status(error: APIStatusError) -> Fault:
-    raw, code = error.response.text, error.status_code
-    reason = f"status {code}, {_message(error, raw)}"
+def _status(error: APIStatusError, raw: str) -> Fault:
+    code = error.status_code
+    reason = f"status {code}, {_message(raw)}"
     wait_s = retry_after_s(error.response.headers.get("retry-after"))
     if code in (408, 409, 425, 429, 502, 503, 504):
         return Fault(Remedy.WAIT, reason, raw, wait_s)
@@ -92,10 +94,16 @@ def _status(error: APIStatusError) -> Fault:
     return Fault(Remedy.STOP if code in (401, 403, 404, 405) else Remedy.SKIP, reason, raw)
 
 
-def _message(error: APIStatusError, raw: str) -> str:
-    body = error.body
-    said = body.get("message") or body.get("detail") if isinstance(body, dict) else None
-    return " ".join(str(said or raw or "no body").split())[:_QUOTED]
+def _message(raw: str) -> str:
+    """What an error body says, in one line; servers put it under ``error.message``, ``message`` or ``detail``."""
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        body = raw
+    for name in ("error", "message", "detail"):
+        if isinstance(body, dict) and body.get(name):
+            body = body[name]
+    return " ".join(str(body or "no body").split())[:_QUOTED]
 
 
 def retry_after_s(header: str | None) -> float | None:

@@ -1,7 +1,8 @@
 """The form in which a server takes calls: with a schema where it has structured output, else plain.
 
-It is learned from the first call of each type of answer: where the server refuses the schema and takes the same call
-without it, no later call of that type carries one, and the user is told once.
+It is learned from the first call of each type of answer. Where the server refuses the schema and takes the same call
+without it, no later call of that type carries one; where it takes the schema and answers with something else, later
+calls carry it all the same. Either way the user is told once.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 from synth.prompts import Prompt
 from synth.teachers.dialogue import Call
 from synth.teachers.faults import Fault, Remedy
+from synth.teachers.replies import reply_of
 
 Post = Callable[[dict[str, Any]], Awaitable[str]]
 """Sends a body, gives the raw body that came back, or raises Fault."""
@@ -48,12 +50,16 @@ class Forms:
                 raise
             raw = await self._fitted(call, post, with_schema=False)
             self._takes[answer] = False
-            self._say(
-                f"No structured output for {call.prompt.id} ({fault.reason}): its answers are parsed and repaired."
-            )
+            self._tell(call, fault.reason)
             return raw
         self._takes[answer] = True
+        text = reply_of(raw).text.strip()
+        if probe and text and not text.startswith("{"):
+            self._tell(call, "the server takes the schema and does not follow it")
         return raw
+
+    def _tell(self, call: Call, reason: str) -> None:
+        self._say(f"No structured output for {call.prompt.id} ({reason}): its answers are parsed and repaired.")
 
     async def _fitted(self, call: Call, post: Post, with_schema: bool) -> str:
         """Send with the name for the token limit that the server knows."""

@@ -83,25 +83,27 @@ class Line:
             raise
 
     async def _tries(self, call: Call) -> Reply:
-        began = time.monotonic()
+        since = failed = 0.0
         for tries in range(1, self._settings.retries + 2):
             try:
                 async with self._slots:
+                    await self._turn()
+                    since = failed or time.monotonic()
                     return await self._try(call)
             except Fault as fault:
+                failed = time.monotonic()
                 if fault.remedy is Remedy.SKIP:
                     return Reply(failure=fault.reason)
                 if fault.remedy is Remedy.STOP:
                     raise self._error(f"refuses every request ({fault.reason})", self._what_to_check()) from fault
                 if tries > self._settings.retries:
-                    return self._gave_up(fault, began)
+                    return self._gave_up(fault, since)
                 wait_s = self._wait_s(fault, tries)
             self._tally.count(retries=1)
             await asyncio.sleep(wait_s)
         raise AssertionError("the loop always returns")
 
     async def _try(self, call: Call) -> Reply:
-        await self._turn()
         sent = time.monotonic()
         raw = await self._forms.exchange(call, partial(self._post, call))
         self._answered_at = time.monotonic()
@@ -120,8 +122,7 @@ class Line:
             raw = self._clean(response.http_response.text)
             reply_of(raw)
         except OpenAIError as error:
-            fault = fault_of(error, self._settings.timeout_s)
-            fault.reason, fault.raw = self._clean(fault.reason), self._clean(fault.raw)
+            fault = fault_of(error, self._settings.timeout_s, self._clean)
         except MalformedReplyError as error:
             fault = Fault(Remedy.RETRY, str(error), raw)
         else:
@@ -148,13 +149,13 @@ class Line:
         self._pause_until = max(self._pause_until, time.monotonic() + told)
         return told
 
-    def _gave_up(self, fault: Fault, began: float) -> Reply:
-        """The end of patience with one call; the server is dead where it answered nobody else meanwhile."""
+    def _gave_up(self, fault: Fault, since: float) -> Reply:
+        """The end of patience with one call; the server is dead where it answered nobody since the fault before."""
         times = f"{self._settings.retries + 1} times" if self._settings.retries else "once"
         self._strikes += 1
-        alive = self._answered_at > began
+        alive = self._answered_at > since
         if not alive and (fault.remedy is Remedy.WAIT or self._strikes >= _STRIKES):
-            raise self._error(f"does not answer (asked {times}; {fault.reason})", "see that it runs") from fault
+            raise self._error(f"gives no answer (asked {times}; {fault.reason})", "see that it runs") from fault
         return Reply(failure=f"asked {times}; {fault.reason}")
 
     def _what_to_check(self) -> str:

@@ -14,7 +14,6 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-_THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
 _PROBLEMS, _QUOTED = 3, 120
 
 
@@ -41,13 +40,15 @@ def parse(text: str, model: type[BaseModel] | None, cut: bool) -> Parsed:
     """What a text holds.
 
     Args:
-        text: What the model said; a thought in ``<think>`` tags before it is left out.
+        text: What the model said; a thought that ends with ``</think>`` is left out.
         model: Type of the answer; None for plain text.
         cut: Whether the text stopped at the limit of tokens.
     """
-    said = _THOUGHT.sub("", text).strip()
+    said = text.rpartition("</think>")[2].strip()
     if not said:
         return Parsed(problem="it is empty")
+    if said.startswith("<think>"):
+        return Parsed(problem="the thought in it does not end: think less")
     if model is None:
         return Parsed(problem="it was cut off: write less") if cut else Parsed({"text": said})
     try:
@@ -60,23 +61,47 @@ def parse(text: str, model: type[BaseModel] | None, cut: bool) -> Parsed:
 
 
 def _value(said: str, cut: bool) -> tuple[Any, bool]:
-    """The JSON value in a text, and whether it had to be repaired."""
+    """The JSON value in a text, and whether it had to be repaired.
+
+    Raises:
+        ValueError: There is none, or more than one.
+    """
     try:
-        return json.loads(said, object_pairs_hook=_unique, parse_constant=_not_json), False
+        return _DECODER.decode(said), False
     except _ContradictionError:
         raise
     except (ValueError, RecursionError):
         if cut:
             raise ValueError("it was cut off: write less") from None
+    start = said.find("{")
+    if start < 0:
+        raise ValueError(f"it holds no JSON object, it begins with {said[:_QUOTED]!r}")
+    found = _object_at(said, start)
+    if found is None:
+        return _repaired(said[start:]), True
+    value, end = found
+    if any(_object_at(said, end + match.start()) for match in re.finditer(r"\{", said[end:])):
+        raise _ContradictionError("it holds more than one JSON object: write one")
+    return value, True
+
+
+def _object_at(said: str, start: int) -> tuple[Any, int] | None:
+    """The whole object that begins there and where it ends; None where it is broken."""
+    try:
+        return _DECODER.raw_decode(said, start)
+    except _ContradictionError:
+        raise
+    except (ValueError, RecursionError):
+        return None
+
+
+def _repaired(broken: str) -> Any:
     from json_repair import repair_json
 
-    start = said.find("{")
-    value = repair_json(said[start:], return_objects=True) if start >= 0 else None
-    if isinstance(value, list):
-        raise _ContradictionError(f"it holds {len(value)} JSON values: write one object")
+    value = repair_json(broken, return_objects=True)
     if not (isinstance(value, dict) and value):
-        raise ValueError(f"it holds no JSON object, it begins with {said[:_QUOTED]!r}")
-    return value, True
+        raise ValueError(f"it holds no JSON object, but {broken[:_QUOTED]!r}")
+    return value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -90,6 +115,9 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _not_json(constant: str) -> Any:
     raise ValueError(f"{constant} is no JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_not_json)
 
 
 def _words(error: ValidationError) -> str:

@@ -1,0 +1,28 @@
+"""Overlap of training data with test items: which texts of which tasks occur in a text, with spans.
+
+Paraphrase and translation escape: what is compared is words.
+"""
+
+from harness.contamination.build import build, index_key, index_of, load, save
+from harness.contamination.index import COMMON_TEXTS, LEVELS, NGRAM, SHORTEST, VERSION, Hit, Index, Level
+from harness.contamination.texts import BOILERPLATE_ROWS, ItemText, Uncovered, item_texts
+
+__all__ = [
+    "BOILERPLATE_ROWS",
+    "COMMON_TEXTS",
+    "LEVELS",
+    "NGRAM",
+    "SHORTEST",
+    "VERSION",
+    "Hit",
+    "Index",
+    "ItemText",
+    "Level",
+    "Uncovered",
+    "build",
+    "index_key",
+    "index_of",
+    "item_texts",
+    "load",
+    "save",
+]  # fmt: skip

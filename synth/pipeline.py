@@ -1,0 +1,208 @@
+"""The steps of synthesis, in order. Each reads what the step before it left in the working folder.
+
+    draft   documents/, confusions.json, instructions/, guidelines.jsonl, rules.jsonl, decisions.jsonl
+    render  examples/
+    filter  filtered/
+    mix     corpus/
+    stats   stats/
+
+A step that is done with the same recipe and the same input is not done again; a killed one goes on from its whole
+shards, and no request to a teacher is repeated.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from synth import filters, guidelines, instructions, rules, sources
+from synth.guidelines import Guideline
+from synth.records import as_row, digest, document_of, instruction_of
+from synth.rules import Decision, Rule
+from synth.shards import done, mark_done, read_shard, read_shards, write_shard
+from synth.teachers import Teacher, teacher_of
+from synth.variants import Library, examples
+from synth.work import Work, append_lines, digest_of_files, read_lines, shaped, write_per_shard, write_step
+
+Facts = Mapping[str, Any]
+
+DOCUMENTS, INSTRUCTIONS, EXAMPLES, FILTERED, CORPUS, STATS = (
+    "documents", "instructions", "examples", "filtered", "corpus", "stats",
+)  # fmt: skip
+GUIDELINES, RULES, DECISIONS, VERDICTS = "guidelines.jsonl", "rules.jsonl", "decisions.jsonl", "verdicts.jsonl"
+CONFUSIONS, TEACHER = "confusions.json", "teacher.sqlite"
+
+
+def draft(work: Work) -> Facts:
+    """Read the seed data, make base instructions, draft guidelines and rules.
+
+    Returns:
+        ``documents``, ``instructions``, ``guidelines`` and ``rules`` by status, and what the user should know
+        (``notes``).
+
+    Raises:
+        HarnessError: A source, the teacher or the folder does not allow it.
+    """
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        documents = _documents(work)
+    asked = _instructions(work)
+    _drafts(work)
+    return {
+        "documents": documents,
+        "instructions": asked,
+        "guidelines": Counter(row["status"] for row in read_lines(work.part(GUIDELINES))),
+        "rules": Counter(row["status"] for row in read_lines(work.part(RULES))),
+        "notes": [str(warning.message) for warning in told],
+    }
+
+
+def render(work: Work) -> Facts:
+    """Write the basic example of every instruction and its variants.
+
+    Returns:
+        ``examples``: their number.
+
+    Raises:
+        HarnessError: There are no instructions yet, or the folder cannot be written.
+    """
+    library = usable(work)
+    lines = digest_of_files(work.part(name) for name in (GUIDELINES, RULES, DECISIONS, VERDICTS))
+    shaped_by = digest([shaped(work.part(INSTRUCTIONS)), lines, work.recipe.variants, work.recipe.formats.model_dump()])
+    function = partial(_rendered, library, work)
+    count = write_per_shard(work.part(INSTRUCTIONS), work.part(EXAMPLES), shaped_by, work.executor, function)
+    return {"examples": count}
+
+
+def filter(work: Work) -> Facts:
+    """Annotate every example.
+
+    Returns:
+        ``examples``, ``passed``, ``failed`` by filter, ``uncovered`` tasks with the reason.
+
+    Raises:
+        HarnessError: There are no examples yet, or a filter's setting does not allow it.
+    """
+    library = usable(work)
+    context = filters.Context(
+        settings=work.recipe.filters.model_copy(update={"tokenizer": work.tokenizer}),
+        cache=work.folder,
+        mirror=work.mirror,
+        guidelines={one.id: _told(one) for one in library.guidelines.values()},
+        rules={rule.id: rules.wording(rule) for group in library.rules.values() for rule in group},
+        teacher=work.recipe.teacher,
+    )
+    return asdict(filters.annotate(work.part(EXAMPLES), work.part(FILTERED), context, work.executor))
+
+
+def usable(work: Work) -> Library:
+    """Guidelines and rules that may shape a corpus: approved or accepted, not rejected by a person, not held out."""
+    from synth.review import approved, rejected
+
+    yes, no = approved(work.folder), rejected(work.folder)
+    found: dict[tuple[str, str], Guideline] = {}
+    for row in read_lines(work.part(GUIDELINES)):
+        one = guidelines.guideline_of(row)
+        waits = one.status == "draft" and work.recipe.guidelines.require_approval and one.id not in yes
+        if one.status != "rejected" and one.id not in no and not waits:
+            found[one.family, one.source] = one
+    kept: dict[tuple[str, str], list[Rule]] = {}
+    for row in read_lines(work.part(RULES)):
+        rule = rules.rule_of(row)
+        waits = rule.origin == "teacher" and work.recipe.rules.require_approval and rule.id not in yes
+        if rule.status == "accepted" and not rule.held_out and rule.id not in no and not waits:
+            kept.setdefault((rule.family, rule.source), []).append(rule)
+    answers = {
+        row["id"]: {asked: tuple(facts) for asked, facts in row["answers"].items()}
+        for row in read_lines(work.part(DECISIONS))
+        if row["answers"]
+    }
+    return Library(found, kept, answers)
+
+
+def _documents(work: Work) -> int:
+    sources_of = work.recipe.sources
+    files = digest_of_files(source.file for source in sources_of if source.file is not None)
+    shaped_by = digest([[source.model_dump(mode="json") for source in sources_of], files, work.recipe.seed])
+
+    def rows() -> Iterator[dict[str, Any]]:
+        for source in sources_of:
+            yield from map(as_row, sources.read(source, work.recipe.seed, work.mirror))
+
+    return write_step(work.part(DOCUMENTS), shaped_by, rows)
+
+
+def _instructions(work: Work) -> int:
+    settings = work.recipe.instructions
+    shaped_by = digest([shaped(work.part(DOCUMENTS)), settings.model_dump(mode="json"), work.recipe.seed])
+
+    def rows() -> Iterator[dict[str, Any]]:
+        confusable = instructions.confusions(_read(work, DOCUMENTS, document_of))
+        text = json.dumps(instructions.confusions_row(confusable), ensure_ascii=False, indent=1)
+        work.part(CONFUSIONS).write_text(text + "\n", encoding="utf-8")
+        documents = _read(work, DOCUMENTS, document_of)
+        yield from map(as_row, instructions.build(documents, settings, confusable, work.recipe.seed))
+
+    return write_step(work.part(INSTRUCTIONS), shaped_by, rows)
+
+
+def _drafts(work: Work) -> None:
+    """Draft guidelines and rules, unless they were drafted from the same data by the same teacher."""
+    recipe = work.recipe
+    shaping = [recipe.teacher, recipe.guidelines, recipe.rules]
+    settings = [part.model_dump(mode="json") for part in shaping]
+    shaped_by = digest([shaped(work.part(INSTRUCTIONS)), settings, recipe.seed])
+    mark = work.part("drafts")
+    if done(mark, shaped_by) is not None:
+        return
+    teacher = teacher_of(recipe.teacher, work.part(TEACHER))
+    sets = guidelines.label_sets(_read(work, DOCUMENTS, document_of), recipe.seed)
+    drafted = map(guidelines.guideline_row, guidelines.draft(sets, teacher, recipe.guidelines))
+    append_lines(work.part(GUIDELINES), drafted)
+    append_lines(work.part(RULES), _decided(work, sets, teacher))
+    mark.mkdir(exist_ok=True)
+    mark_done(mark, shaped_by, usage=asdict(teacher.usage()))
+
+
+def _decided(work: Work, sets: Any, teacher: Teacher) -> Iterator[dict[str, Any]]:
+    """Rows of decided rules; what was measured of each goes into a file of its own."""
+    recipe = work.recipe
+    found = rules.probes(_read(work, INSTRUCTIONS, instruction_of), recipe.rules, recipe.seed)
+    proposed = rules.propose(sets, teacher, recipe.rules, recipe.seed)
+    for decision in rules.decide(proposed, found, [teacher], recipe.rules):
+        append_lines(work.part(DECISIONS), [_measured(decision)])
+        yield rules.rule_row(decision.rule)
+
+
+def _measured(decision: Decision) -> dict[str, Any]:
+    return {"id": decision.rule.id, **decision.model_dump(mode="json", exclude={"rule"})}
+
+
+def _rendered(library: Library, work: Work, shard: tuple[Path, Path]) -> int:
+    """Write the examples of one shard of instructions; their number."""
+    path, target = shard
+    number, count = int(path.name.split(".")[0].removeprefix("part-")), 0
+
+    def rows() -> Iterator[dict[str, Any]]:
+        nonlocal count
+        for row in read_shard(path):
+            for example in examples(instruction_of(row), library, work.recipe):
+                count += 1
+                yield as_row(example)
+
+    write_shard(target, number, rows())
+    return count
+
+
+def _read(work: Work, name: str, of: Callable[[Mapping[str, Any]], Any]) -> Iterator[Any]:
+    return map(of, read_shards(work.part(name)))
+
+
+def _told(guideline: Guideline) -> str:
+    return "\n".join(f"{item.label}: {item.meaning}" for item in guideline.items)

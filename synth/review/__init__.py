@@ -1,0 +1,23 @@
+"""Human review: a local page and a terminal mode over one queue, verdicts that only grow, and agreement."""
+
+from synth.review.agreement import Agreement, agreements
+from synth.review.item import Item, differences
+from synth.review.queue import queue
+from synth.review.server import ReviewServer, serve
+from synth.review.terminal import in_terminal
+from synth.review.verdicts import Verdict, VerdictLog, approved, rejected
+
+__all__ = [
+    "Agreement",
+    "Item",
+    "ReviewServer",
+    "Verdict",
+    "VerdictLog",
+    "agreements",
+    "approved",
+    "differences",
+    "in_terminal",
+    "queue",
+    "rejected",
+    "serve",
+]
