@@ -24,6 +24,7 @@ from typing import Any
 from synth import filters, guidelines, instructions, rules, sources
 from synth.guidelines import Guideline
 from synth.records import as_row, digest, document_of, instruction_of
+from synth.review import approved, rejected
 from synth.rules import Decision, Rule
 from synth.shards import done, mark_done, read_shard, read_shards, write_shard
 from synth.teachers import Teacher, teacher_of
@@ -103,8 +104,6 @@ def filter(work: Work) -> Facts:
 
 def usable(work: Work) -> Library:
     """Guidelines and rules that may shape a corpus: approved or accepted, not rejected by a person, not held out."""
-    from synth.review import approved, rejected
-
     yes, no = approved(work.folder), rejected(work.folder)
     found: dict[tuple[str, str], Guideline] = {}
     for row in read_lines(work.part(GUIDELINES)):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from rich.markup import escape
+from rich.table import Table
 
-from harness.show import duration, plural, print_json, stderr, stdout
+from harness.show import duration, percent, plural, print_json, stderr, stdout
+from synth.review import Agreement
 
 Facts = Mapping[str, Any]
 
@@ -56,7 +59,7 @@ class Screen:
                 self._console.print(f"  {escape(line)}", soft_wrap=True)
 
 
-def show(facts: Mapping[str, Facts], folder: Path, as_json: bool) -> int:
+def show(facts: dict[str, Facts], folder: Path, as_json: bool) -> int:
     """Print the result of the last step; returns the exit code."""
     last = facts[next(reversed(facts))]
     document = {"path": str(folder), **facts.get("mix", last)}
@@ -66,6 +69,35 @@ def show(facts: Mapping[str, Facts], folder: Path, as_json: bool) -> int:
     if "mix" in facts:
         stdout().print(f"{plural(document['records'], 'record')} in", end=" ")
     stdout().print(escape(str(document["path"])), soft_wrap=True)
+    return 0
+
+
+def show_page(url: str) -> None:
+    """Say where the review page is."""
+    stderr().print(f"review at {escape(url)}\nCtrl-C ends it; every verdict is written at once", soft_wrap=True)
+
+
+def show_reviewed(judged: int, items: int) -> int:
+    """Say how far a review came; returns the exit code."""
+    stderr().print(f"{judged:,} of {plural(items, 'item')} judged")
+    return 0
+
+
+def show_agreements(found: Sequence[Agreement], as_json: bool) -> int:
+    """Print how far reviewers agree; returns the exit code."""
+    if as_json:
+        print_json([asdict(agreement) for agreement in found])
+        return 0
+    table = Table("Strategy", "Reviewers", "Items", "Same verdict, %", "Kappa", "95 % interval", "", box=None)
+    for one in found:
+        kappa = "" if one.kappa is None else f"{one.kappa:.2f}"
+        ends = "" if one.interval is None else f"{one.interval[0]:.2f} – {one.interval[1]:.2f}"
+        names = escape(" and ".join(one.reviewers))
+        table.add_row(one.strategy, names, str(one.items), percent(one.observed), kappa, ends, escape(one.reason))
+    if found:
+        stdout().print(table)
+    else:
+        stderr().print("no item was judged by two reviewers yet")
     return 0
 
 

@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import click
 
+from synth.cli.review import review
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 _FOLDER = click.Path(path_type=Path)
@@ -62,6 +64,9 @@ def run(recipe: Path, out: Path, as_json: bool, **options: Any) -> int:
 def draft(recipe: Path, out: Path, as_json: bool, **options: Any) -> int:
     """Read the seed data, make base instructions, draft guidelines and rules with the teacher."""
     return _do(("draft",), out, recipe, as_json, options)
+
+
+command.add_command(review)
 
 
 @command.command("render")
