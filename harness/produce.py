@@ -1,7 +1,7 @@
 """``harness produce``: let a producer make something of a base checkpoint, and write down how it was made.
 
-The producer is a plug-in like any stranger's. What it says of itself is recorded beside what was measured here: the
-digests of the base and of the recipe, versions, time.
+The producer is a plug-in like any stranger's and is not trusted: what it left is loaded again, hashed here, and held
+against the adapter where there is one. What it says of itself is recorded beside what was measured.
 """
 
 from __future__ import annotations
@@ -9,18 +9,19 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from harness.engines.checkpoint import identify
+from harness.engines.checkpoint import adapter_digest, checkpoint_digests, identify
 from harness.engines.environment import versions
+from harness.engines.merged import check_merged
 from harness.errors import DataError, InterruptedRunError, MissingInputError, StoreError
 from harness.nouns import Checkpoint
 from harness.plugins import PRODUCERS_GROUP, Producer, load
 from harness.store import file_digest
 
-MANIFEST = "checkpoint.json"
+MANIFEST, PRODUCTION, ADAPTER = "checkpoint.json", "production.json", "adapter"
 SCHEMA = "harness.checkpoint/1"
 
 
@@ -36,7 +37,8 @@ def produce(producer: str, base: str, recipe: Path, out: Path) -> Mapping[str, A
     Raises:
         UsageError: There is no such producer.
         MissingInputError: Base or recipe is not there.
-        DataError: The producer is broken, or gives no Checkpoint.
+        DataError: The producer is broken, gives no Checkpoint, or a digest that is not the folder's.
+        CheckpointError: What it left is no checkpoint, or not the merge of its adapter.
         StoreError: The folder cannot be written.
         InterruptedRunError: Ctrl-C; what was made so far stays.
     """
@@ -52,19 +54,57 @@ def produce(producer: str, base: str, recipe: Path, out: Path) -> Mapping[str, A
         raise InterruptedRunError(f"Producer {producer}", reason, "run the same command again to continue") from None
     if not isinstance(made, Checkpoint):
         raise DataError(f"Producer {producer}", f"gave a {type(made).__name__}, no Checkpoint", "repair the producer")
+    found, difference = _looked_at(made, producer, base, out)
     manifest = {
         "schema": SCHEMA,
         "producer": producer,
         "parent": parent.digests.get("weights"),
         "base": asdict(parent),
         "recipe": {"file": recipe.name, "sha256": file_digest(recipe)},
-        "checkpoint": asdict(made),
+        "checkpoint": asdict(found),
+        "merge_difference": difference,
+        "production": _told(out),
         "versions": versions(),
         "seconds": round(time.time() - started, 3),
         "status": "complete",
     }
     _write(out, manifest)
     return manifest
+
+
+def _looked_at(made: Checkpoint, producer: str, base: str, out: Path) -> tuple[Checkpoint, float | None]:
+    """The checkpoint with the digests of what lies in the folder, and the largest logit difference to its adapter.
+
+    Raises:
+        CheckpointError: The folder holds no checkpoint, or another one than its adapter makes of the base.
+        DataError: A digest that the producer gave is not that of the folder.
+    """
+    digests = dict(made.digests)
+    measured: dict[str, str] = {}
+    if (out / "config.json").is_file() or "corpus" not in digests:  # what makes data alone says so by its digest
+        measured = checkpoint_digests(out)
+    adapter = out / ADAPTER
+    if adapter.is_dir():
+        measured["adapter"] = adapter_digest(adapter)
+    wrong = [name for name, value in measured.items() if digests.get(name, value) != value]
+    if wrong:
+        reason = f"gave a digest of {', '.join(wrong)} that is not that of the folder"
+        raise DataError(f"Producer {producer}", reason, "produce it again, or repair the producer")
+    difference = check_merged(base, adapter, out) if adapter.is_dir() else None
+    return replace(made, producer=producer, digests=digests | measured), difference
+
+
+def _told(out: Path) -> Any:
+    """What the producer says of the making, if it wrote ``production.json``.
+
+    Raises:
+        DataError: The file is no JSON.
+    """
+    path = out / PRODUCTION
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except ValueError as error:
+        raise DataError(f"{path}", f"is no JSON ({error})", "repair the producer") from error
 
 
 def _maker(name: str) -> Producer:
