@@ -22,12 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from synth import filters, guidelines, instructions, rules, sources
+from synth import mix as mixing
+from synth import stats as measuring
 from synth.guidelines import Guideline
 from synth.records import as_row, digest, document_of, instruction_of
 from synth.review import approved, rejected
 from synth.rules import Decision, Rule
 from synth.shards import done, mark_done, read_shard, read_shards, write_shard
-from synth.teachers import Teacher, teacher_of
+from synth.teachers import Teacher, spent, teacher_of
 from synth.variants import Library, examples
 from synth.work import Work, append_lines, digest_of_files, read_lines, shaped, write_per_shard, write_step
 
@@ -100,6 +102,35 @@ def filter(work: Work) -> Facts:
         teacher=work.recipe.teacher,
     )
     return asdict(filters.annotate(work.part(EXAMPLES), work.part(FILTERED), context, work.executor))
+
+
+def mix(work: Work) -> Facts:
+    """Select the corpus and write it.
+
+    Returns:
+        The datasheet: ``records``, ``families``, ``strategies``, ``rejected`` and more.
+
+    Raises:
+        HarnessError: There are no filtered examples, or too few for the budget.
+    """
+    held_out = [row["id"] for row in read_lines(work.part(RULES)) if row["held_out"]]
+    return mixing.mix(
+        work.part(FILTERED), work.part(CORPUS), work.recipe, work.executor,
+        held_out_rules=held_out, refused=rejected(work.folder),
+    )  # fmt: skip
+
+
+def stats(work: Work) -> Facts:
+    """Measure the corpus and write the pages.
+
+    Returns:
+        The content of ``stats.json``.
+
+    Raises:
+        HarnessError: There is no corpus yet.
+    """
+    usage = asdict(spent(work.part(TEACHER), work.recipe.teacher.price))
+    return measuring.stats(work.part(FILTERED), work.part(CORPUS), work.part(STATS), work.recipe, usage)
 
 
 def usable(work: Work) -> Library:
@@ -205,3 +236,7 @@ def _read(work: Work, name: str, of: Callable[[Mapping[str, Any]], Any]) -> Iter
 
 def _told(guideline: Guideline) -> str:
     return "\n".join(f"{item.label}: {item.meaning}" for item in guideline.items)
+
+
+STEPS: tuple[Callable[[Work], Facts], ...] = (draft, render, filter, mix, stats)
+"""The steps in order."""

@@ -17,6 +17,9 @@ from synth.review import Agreement
 
 Facts = Mapping[str, Any]
 
+_TABLES = ("guidelines", "rules", "failed", "families", "strategies", "rejected")
+"""Counts of a step that a person looks at; the datasheet has the others."""
+
 _DOES = {
     "draft": "reading, drafting guidelines and rules",
     "render": "writing prompts and answers",
@@ -54,7 +57,7 @@ class Screen:
             self._console.print(
                 f"note: {escape(task)} was not checked for contamination: {escape(reason)}", soft_wrap=True
             )
-        if not self._quiet:
+        if not self._quiet and name != "stats":  # they have a page of their own
             for line in _lines(facts):
                 self._console.print(f"  {escape(line)}", soft_wrap=True)
 
@@ -106,6 +109,6 @@ def _lines(facts: Facts) -> Iterator[str]:
     numbers = [f"{value:,} {name}" for name, value in facts.items() if isinstance(value, int)]
     if numbers:
         yield ", ".join(numbers)
-    for name, value in facts.items():
-        if isinstance(value, Mapping) and value and all(isinstance(count, int) for count in value.values()):
-            yield f"{name}: " + ", ".join(f"{count:,} {part}" for part, count in value.items() if count)
+    for name in _TABLES:
+        if told := ", ".join(f"{count:,} {part}" for part, count in facts.get(name, {}).items() if count):
+            yield f"{name}: {told}"

@@ -2,7 +2,7 @@
 
 In a test it runs in a thread (``with FaultyServer(plan) as server``); as a program it runs alone, with random latency::
 
-    python tests/faulty_server.py --port 0 --latency 0.05 0.4
+    python tests/faulty_server.py --latency 0.05 0.4
 
 and says its URL on the first line of stdout. GET /stats tells what it saw.
 """
@@ -175,9 +175,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--latency", type=float, nargs=2, default=(0.0, 0.0), help="seconds, least and most")
+    parser.add_argument("--text", default=GOOD, help="what the model always says")
     options = parser.parse_args()
     draw = random.Random(0)
-    with FaultyServer(lambda number, body: Act(delay_s=draw.uniform(*options.latency)), options.port) as server:
+    plan: Plan = lambda number, body: Act(options.text, delay_s=draw.uniform(*options.latency))  # noqa: E731
+    with FaultyServer(plan, options.port) as server:
         sys.stdout.write(server.url + "\n")
         sys.stdout.flush()
         threading.Event().wait()

@@ -6,17 +6,28 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version as version_of
 from importlib.resources import files
 from pathlib import Path
-from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from harness.catalog import digest_of, load_catalog
-from harness.contamination.index import COMMON_TEXTS, LEVELS, SHORTEST, VERSION, Index, Level, Place, References, hashed
+from harness.contamination.index import (
+    COMMON_TEXTS,
+    LEVELS,
+    SHORTEST,
+    VERSION,
+    Index,
+    Level,
+    Place,
+    References,
+    hashed,
+    telling,
+)
+from harness.contamination.strings import load_strings, save_strings
 from harness.contamination.table import Table, load_table, table_of
 from harness.contamination.texts import ItemText, Uncovered, item_texts, tasks_of
 from harness.contamination.words import batches, words_of
@@ -105,7 +116,7 @@ def load(folder: Path) -> Index:
             raise ValueError(f"version {facts['version']} instead of {VERSION}")
         arrays = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in _ARRAYS]
         return Index(
-            texts=_Stored(np.load(folder / "texts.npy", mmap_mode="r"), np.load(folder / "bounds.npy")),
+            texts=load_strings(folder, "texts"),
             references=References(tuple(Place(**place) for place in facts["places"]), *arrays),
             first=np.load(folder / "words.npy"),
             tables={level: load_table(folder, level) for level in LEVELS},
@@ -119,30 +130,8 @@ def load(folder: Path) -> Index:
         ) from error
 
 
-@dataclass(frozen=True, slots=True)
-class _Stored(Sequence[str]):
-    """Texts on disk, decoded when asked for."""
-
-    content: NDArray[np.uint8]
-    bounds: NDArray[np.int64]
-
-    def __len__(self) -> int:
-        return len(self.bounds) - 1
-
-    @overload
-    def __getitem__(self, number: int) -> str: ...
-    @overload
-    def __getitem__(self, number: slice) -> Sequence[str]: ...
-    def __getitem__(self, number: int | slice) -> str | Sequence[str]:
-        if isinstance(number, slice):
-            return [self[one] for one in range(*number.indices(len(self)))]
-        return bytes(self.content[self.bounds[number] : self.bounds[number + 1]]).decode("utf-8", "surrogatepass")
-
-
 def _write(index: Index, folder: Path) -> None:
-    encoded = [text.encode("utf-8", "surrogatepass") for text in index.texts]
-    np.save(folder / "texts.npy", np.frombuffer(b"".join(encoded), np.uint8))
-    np.save(folder / "bounds.npy", np.cumsum([0, *map(len, encoded)]))
+    save_strings(index.texts, folder, "texts")
     np.save(folder / "words.npy", index.first)
     for name in _ARRAYS:
         np.save(folder / f"{name}.npy", getattr(index.references, name))
@@ -165,8 +154,9 @@ def _tables(texts: Sequence[str]) -> tuple[NDArray[np.int64], dict[Level, Table]
     for batch in batches(texts):
         words = words_of(texts[batch.start : batch.stop])
         for level in LEVELS:
-            hashes, begin, _ = hashed(words, level)
-            found[level] += [hashes, begin + total]
+            hashes, begin, end = hashed(words, level)
+            kept = telling(words, begin, end) if level == "sentence" else slice(None)
+            found[level] += [hashes[kept], begin[kept] + total]
         firsts.append(words.first[1:] + total)
         total += len(words.hashes)
     first = np.concatenate(firsts)

@@ -188,6 +188,13 @@ def hashed(words: Words, level: Level) -> tuple[Hashes, Positions, Positions]:
     return range_hashes(words.hashes, begin, end), begin, end
 
 
+def telling(words: Words, begin: Positions, end: Positions) -> NDArray[np.bool_]:
+    """Whether a sentence of a test text tells of that text: it has 8 words or more, or is at least half of the text."""
+    texts = words.texts[begin]
+    whole = words.first[texts + 1] - words.first[texts]
+    return (end - begin >= NGRAM) | (2 * (end - begin) >= whole)
+
+
 class _Matcher:
     """Compares one text's words with those of the test texts that hashes propose."""
 

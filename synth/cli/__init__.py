@@ -26,6 +26,9 @@ _EXECUTOR = click.option("--executor", default="local", show_default=True, help=
 _JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
 
 
+ALL = ("draft", "render", "filter", "mix", "stats")
+
+
 def _options(*options: Callable[[F], F]) -> Callable[[F], F]:
     def add(function: F) -> F:
         for option in reversed(options):
@@ -56,7 +59,7 @@ def command() -> None:
 @_options(_RECIPE, _OUT, _MIRROR, _BASE, _WORKERS, _EXECUTOR, _JSON)
 def run(recipe: Path, out: Path, as_json: bool, **options: Any) -> int:
     """Every step of a recipe; what is done already is not done again."""
-    return _do(("draft", "render", "filter", "mix", "stats"), out, recipe, as_json, options)
+    return _do(ALL, out, recipe, as_json, options)
 
 
 @command.command("draft")
@@ -107,8 +110,10 @@ def _do(steps: Sequence[str], out: Path, recipe: Path | None, as_json: bool, opt
     work = open_work(out, recipe, **options)
     screen = Screen(quiet=as_json)
     facts = {}
-    for step in steps:
-        with screen.step(step):
-            facts[step] = getattr(pipeline, step)(work)
-        screen.found(step, facts[step])
+    for step in pipeline.STEPS:
+        name = step.__name__
+        if name in steps:
+            with screen.step(name):
+                facts[name] = step(work)
+            screen.found(name, facts[name])
     return show(facts, out, as_json)

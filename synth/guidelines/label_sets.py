@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from synth.guidelines.guideline import labels_of
@@ -69,6 +69,9 @@ class _Gathering:
 def label_sets(documents: Iterable[Document], seed: int = 0) -> tuple[LabelSet, ...]:
     """Label sets of a stream of documents, by family and source.
 
+    Documents with relations are asked without a schema too (``synth.instructions``): they make a label set of open
+    extraction as well.
+
     Args:
         documents: Documents in any order; memory holds a sample of them only.
         seed: Seed of the sample.
@@ -76,6 +79,9 @@ def label_sets(documents: Iterable[Document], seed: int = 0) -> tuple[LabelSet, 
     gathered: dict[tuple[str, str], _Gathering] = {}
     for document in documents:
         gathered.setdefault((document.family, document.source), _Gathering()).add(document, seed)
+        if document.family is Family.RE and document.answer:
+            asked = replace(document, family=Family.OPEN_IE, schema=Schema())
+            gathered.setdefault((asked.family, asked.source), _Gathering()).add(asked, seed)
     return tuple(_label_set(Family(family), source, found) for (family, source), found in sorted(gathered.items()))
 
 

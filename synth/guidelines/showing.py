@@ -13,6 +13,8 @@ ANGLES = ("meaning", "values", "examples", "edges")
 BUDGET = 900
 """Characters, about 220 tokens: leaves room for text and answer in a context of 1,024 tokens."""
 
+_LONG = 160  # characters of a long example
+
 
 def show(
     guideline: Guideline, labels: Sequence[str], angle: str, *, text: str = "", budget: int = BUDGET, seed: int = 0
@@ -70,8 +72,8 @@ def _values(item: Item, draws: Draws, text: str) -> Iterator[str]:
 
 
 def _examples(item: Item, draws: Draws, text: str) -> Iterator[str]:
-    right = [_sample("Yes", one) for one in draws.shuffled(item.positive) if not _leaks(one, text)]
-    wrong = [_sample("No", one) for one in draws.shuffled(item.negative) if not _leaks(one, text)]
+    right = [_sample("Yes", one) for one in _short_first(item.positive, draws) if not _leaks(one, text)]
+    wrong = [_sample("No", one) for one in _short_first(item.negative, draws) if not _leaks(one, text)]
     for rank in range(max(len(right), len(wrong))):
         yield from right[rank : rank + 1]
         yield from wrong[rank : rank + 1]
@@ -83,11 +85,16 @@ def _edges(item: Item, draws: Draws, text: str) -> Iterator[str]:
     yield from draws.shuffled(item.edge_cases)
 
 
+def _short_first(samples: Sequence[Sample], draws: Draws) -> list[Sample]:
+    """Samples in a drawn order, long ones last: they would use the budget up."""
+    return sorted(draws.shuffled(samples), key=lambda sample: len(sample.text) > _LONG)
+
+
 def _sample(verdict: str, sample: Sample) -> str:
     question = f" Question: {sample.question}" if sample.question else ""
     marked = f"{sample.span!r} in " if sample.span else ""
     why = f" ({sample.why})" if sample.why else ""
-    return f'{verdict}: {marked}"{sample.text}"{question}{why}.'
+    return " ".join(f'{verdict}: {marked}"{sample.text}"{question}{why}'.split())
 
 
 def _leaks(sample: Sample, text: str) -> bool:

@@ -109,6 +109,7 @@ class Prompt(Settings):
             ) from error  # fmt: skip
 
 
+@cache
 def prompt(purpose: str, folder: Path = FOLDER) -> Prompt:
     """The prompt of a purpose, read once.
 
@@ -116,16 +117,7 @@ def prompt(purpose: str, folder: Path = FOLDER) -> Prompt:
         MissingInputError: There is no such file.
         DataError: It is no YAML, has unknown or missing keys, or another id than its name.
     """
-    return _read(folder / f"{purpose}.yaml")
-
-
-def purposes(folder: Path = FOLDER) -> tuple[str, ...]:
-    """Every purpose that has a prompt, sorted."""
-    return tuple(sorted(path.stem for path in folder.glob("*.yaml")))
-
-
-@cache
-def _read(path: Path) -> Prompt:
+    path = folder / f"{purpose}.yaml"
     try:
         found = Prompt.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
@@ -140,3 +132,8 @@ def _read(path: Path) -> Prompt:
     if found.id != path.stem:
         raise DataError(f"Prompt {path}", f"says that its id is {found.id}", "give it the name of its file")
     return found
+
+
+def purposes(folder: Path = FOLDER) -> tuple[str, ...]:
+    """Every purpose that has a prompt, sorted."""
+    return tuple(sorted(path.stem for path in folder.glob("*.yaml")))

@@ -24,6 +24,7 @@ SHOWN = 3
 
 _PROBES = RuleSettings(probe=30)
 _SHARDS = 10  # of a large step; evenly spaced, so that every source has a chance
+_BEGINNING = 40  # characters of a text that tell it from others in a list
 _EXAMPLES = ("filtered", "examples")
 
 
@@ -144,7 +145,9 @@ def _example_item(example: Example, base: Instruction | None) -> Item:
     failed = [f"{item.name}: {item.reason}" for item in example.filters if not item.passed]
     notes = f"\n\nFilters that it fails: {'; '.join(failed)}" if failed else ""
     before = answer_lines(base.answer) if base is not None else ""
-    title = f"Example · {asked.family} · {asked.source} · {example.format}"
+    begins = " ".join((asked.question or asked.text).split())
+    begins = begins if len(begins) <= _BEGINNING else begins[: _BEGINNING - 1].rstrip() + "…"
+    title = f"Example · {asked.family} · {asked.source} · {example.format} · {begins}"
     after = f"{answer_lines(asked.answer)}" if base is not None else example.completion
     completion = f"\n\nAnswer in the format {example.format}:\n{example.completion}" if base is not None else ""
     return Item("example", example.id, title, example.prompt + completion + notes, before, after, _strategy(example))

@@ -35,7 +35,7 @@ def _item(family: Family, label: str, variables: Mapping[str, Any]) -> dict[str,
     roles = {role: (lookup_role(role) or ("", _spoken(role)))[1] for role in variables["roles"].get(label, ())}
     if found is None:
         meaning = _KINDS[family].format(words=_spoken(label)) + ", as the examples show."
-        typical = [one["span"] for one in seen if one["span"] and family is not Family.RE]
+        typical = list(dict.fromkeys(one["span"] for one in seen if one["span"] and family is not Family.RE))
         return _row(label, meaning, typical=typical, positive=seen, roles=roles)
     entry = found[1]
     invented = [{**example(text), "invented": True} for text in entry.right]
@@ -47,8 +47,10 @@ def _item(family: Family, label: str, variables: Mapping[str, Any]) -> dict[str,
 
 
 def _from_documents(family: Family, label: str, documents: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Positive examples out of the seed documents."""
-    found = []
+    """Positive examples out of the seed documents; a free instruction without its answer is none."""
+    found: list[dict[str, Any]] = []
+    if family is Family.GENERAL:
+        return found
     for document in documents:
         facts = [fact for fact in document["answer"] if family is Family.OPEN_IE or fact.get("label", label) == label]
         if label in document["labels"] and facts:

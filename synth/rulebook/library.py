@@ -40,7 +40,7 @@ class Entry(BaseModel):
         names: Other names under which data sets know the label.
         meaning: What it means.
         typical: Typical values.
-        right: Positive examples: spans in square brackets (tails of relations in angle brackets), reason after `` -- ``.
+        right: Positive examples: spans in square brackets (tails in angle brackets), the reason after `` -- ``.
         wrong: Negative examples in the same form.
         edges: Edge cases.
         separates: For classes: what separates the label from its neighbours.

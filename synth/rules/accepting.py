@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from synth.recipe import RuleSettings
-from synth.records import Instruction, digest
+from synth.records import Family, Instruction, digest
 from synth.rules.interpreter import FREE, apply, executed, invented
 from synth.rules.relabelling import relabelled, same, second_opinions
 from synth.rules.rule import Decision, Rule
@@ -21,6 +21,9 @@ _UNMEASURED = (
     "agreement was not measured: no teacher reads the sentence; accepted because the relabelling is deterministic, "
     "tested by itself, and written together with the sentence by people"
 )
+
+MOST_EMPTIED = 0.5
+"""Share of changed answers that a rule may leave empty: one that mostly says nothing teaches nothing."""
 
 Probes = Mapping[tuple[str, str], Sequence[Instruction]]
 """Instructions that rules are tried on, by family and source."""
@@ -59,7 +62,7 @@ def probes(instructions: Iterable[Instruction], settings: RuleSettings, seed: in
     for instruction in instructions:
         if instruction.answer and instruction.rule is None:
             pool = kept.setdefault((instruction.family, instruction.source), [])
-            key = digest([seed, instruction.document, instruction.question, list(instruction.schema.labels)])
+            key = digest([seed, instruction.text, instruction.question, list(instruction.schema.labels)])
             if len(pool) < settings.probe or key < pool[-1][0]:
                 insort(pool, (key, instruction), key=lambda entry: entry[0])
                 del pool[settings.probe :]
@@ -91,10 +94,16 @@ def _executable(
     made = [(before, apply(rule, before)) for before in instructions]
     changed = [(before, after) for before, after in made if after is not None]
     ungrounded = sum(_invents(rule, before) for before, after in made if after is None)
-    reasons = _too_few(len(changed), len(instructions), settings)
+    emptied = sum(not after.answer for _, after in changed)
+    reasons = _too_few(len(changed), len(instructions), settings) or _too_empty(rule, emptied, len(changed))
     if ungrounded:
         reasons.append(f"{ungrounded} relabelled answers hold a span that the text does not")
-    measured: dict[str, Any] = {"tried": len(instructions), "changed": len(changed), "ungrounded": ungrounded}
+    measured: dict[str, Any] = {
+        "tried": len(instructions),
+        "changed": len(changed),
+        "emptied": emptied,
+        "ungrounded": ungrounded,
+    }
     able = [teacher for teacher in teachers if teacher.name != "rulebook"]
     if reasons or not able:
         return _decision(rule, reasons, notes=() if reasons else (_UNMEASURED,), **measured)
@@ -117,14 +126,16 @@ def _by_teachers(
         for pair in agreed
         if pair.one is not None and apply(rule, pair.instruction, {pair.instruction.id: pair.one}) is not None
     }
+    emptied = sum(not answer for answer in answers.values())
     measured: dict[str, Any] = {
         "tried": len(instructions),
         "changed": len(answers),
+        "emptied": emptied,
         "ungrounded": sum(pair.ungrounded for pair in pairs),
         "answers": answers,
     }
     keys = [key for pair in pairs for key in pair.keys]
-    reasons = _too_few(len(answers), len(instructions), settings)
+    reasons = _too_few(len(answers), len(instructions), settings) or _too_empty(rule, emptied, len(answers))
     return _compared(rule, len(agreed), len(pairs), settings, measured, keys, reasons)
 
 
@@ -143,6 +154,12 @@ def _too_few(changed: int, tried: int, settings: RuleSettings) -> list[str]:
     if changed >= settings.min_changed:
         return []
     return [f"it changes {changed} of {tried} answers, fewer than {settings.min_changed}"]
+
+
+def _too_empty(rule: Rule, emptied: int, changed: int) -> list[str]:
+    if rule.family is Family.MRC or emptied <= MOST_EMPTIED * changed:  # in reading, no answer is an answer
+        return []
+    return [f"it leaves {emptied} of {changed} changed answers empty, more than half"]
 
 
 def _invents(rule: Rule, instruction: Instruction) -> bool:

@@ -9,9 +9,9 @@ from typing import Literal
 from pydantic import Field
 
 from synth.records import Family, Instruction
-from synth.rules.operation import SPAN_FAMILIES, Operation, Outcome, SpanParameters
+from synth.rules.operation import SPAN_FAMILIES, Operation, Outcome, Parameters, SpanParameters
 from synth.rules.rule import Kind
-from synth.rules.spans import UndecidedError, agreed, bare, expand, sentence_of, words
+from synth.rules.spans import UndecidedError, agreed, bare, expand, sentence_of, word_before, words
 
 _PARTS = {"year": r"\b(?:1[0-9]{3}|20[0-9]{2})\b", "number": r"\d+(?:[.,]\d+)*"}
 _SPACED_MARK = r"(?:(?<=\s)|(?<=^)){0}(?=\s|$)"
@@ -24,9 +24,14 @@ class WordList(SpanParameters):
 
 
 class Marks(SpanParameters):
-    """Parameters: marks (punctuation or whole words) and the side of the first of them that is kept."""
+    """Parameters: spans and marks (punctuation or whole words)."""
 
     marks: tuple[str, ...] = Field(min_length=1)
+
+
+class Side(Marks):
+    """Parameters: marks, and the side of the first of them that is kept."""
+
     keep: Literal["before", "after"] = "before"
 
 
@@ -87,8 +92,8 @@ def extend_start(instruction: Instruction, parameters: WordList) -> Outcome:
     def change(span: str) -> tuple[str, ...]:
         def at(start: int) -> str:
             begin = start
-            while (found := re.search(r"(?<!\S)(\S+)\s+$", text[:begin])) and bare(found[1]) in listed:
-                begin = found.start(1)
+            while (place := word_before(text, begin)) is not None and bare(text[place:begin].rstrip()) in listed:
+                begin = place
             return text[begin : start + len(span)]
 
         return (agreed(text, span, at),)
@@ -151,7 +156,7 @@ def extend_pairs(instruction: Instruction, parameters: Pairs) -> Outcome:
     return _spans(instruction, parameters, change)
 
 
-def cut(instruction: Instruction, parameters: Marks) -> Outcome:
+def cut(instruction: Instruction, parameters: Side) -> Outcome:
     """Keeps what stands before (or after) the first listed mark or word of a span."""
     pattern = mark_pattern(parameters.marks)
 
@@ -189,9 +194,9 @@ def keep_part(instruction: Instruction, parameters: Part) -> Outcome:
     return _spans(instruction, parameters, change)
 
 
-def whole_sentence(instruction: Instruction, parameters: SpanParameters) -> Outcome:
+def whole_sentence(instruction: Instruction, parameters: Parameters) -> Outcome:
     """Gives the whole sentence that a span stands in."""
-    return _spans(instruction, parameters, lambda span: (_sentence(instruction.text, span),))
+    return instruction.schema, expand(instruction, (), (), lambda span: (_sentence(instruction.text, span),))
 
 
 def _sentence(text: str, span: str) -> str:
@@ -211,8 +216,8 @@ OPERATIONS = (
     Operation("extend_end", Kind.BOUNDARY, SPAN_FAMILIES, WordList, extend_end),
     Operation("extend_mark", Kind.BOUNDARY, SPAN_FAMILIES, Marks, extend_mark),
     Operation("extend_pairs", Kind.BOUNDARY, SPAN_FAMILIES, Pairs, extend_pairs),
-    Operation("cut", Kind.BOUNDARY, SPAN_FAMILIES, Marks, cut),
+    Operation("cut", Kind.BOUNDARY, SPAN_FAMILIES, Side, cut),
     Operation("keep_word", Kind.BOUNDARY, SPAN_FAMILIES, Position, keep_word),
     Operation("keep_part", Kind.BOUNDARY, SPAN_FAMILIES, Part, keep_part),
-    Operation("whole_sentence", Kind.BOUNDARY, (Family.MRC,), SpanParameters, whole_sentence),
+    Operation("whole_sentence", Kind.BOUNDARY, (Family.MRC,), Parameters, whole_sentence),
 )

@@ -14,6 +14,7 @@ from synth.rules.operation import (
     LIST_FAMILIES,
     SPAN_FAMILIES,
     Form,
+    LabelParameters,
     Operation,
     Outcome,
     Parameters,
@@ -24,6 +25,7 @@ from synth.rules.spans import (
     UndecidedError,
     bare,
     expand,
+    is_certain,
     occurrences,
     selected,
     sentences,
@@ -38,7 +40,7 @@ class FormTest(SpanParameters):
     form: Form
 
 
-class Limit(Parameters):
+class Limit(LabelParameters):
     """Parameters: a largest or smallest number."""
 
     number: int = Field(ge=1)
@@ -50,13 +52,13 @@ class SpanLimit(SpanParameters):
     number: int = Field(ge=1)
 
 
-class Roles(Parameters):
+class Roles(LabelParameters):
     """Parameters: argument roles."""
 
     roles: tuple[str, ...] = Field(min_length=1)
 
 
-class Scope(Parameters):
+class Scope(LabelParameters):
     """Parameters: the sentence that counts."""
 
     sentence: Literal["first", "last"]
@@ -75,7 +77,7 @@ _TESTS = {
     "digits": re.compile(r"\d"),
     "link": re.compile(r"https?://|www\."),
     "hashtag": re.compile(r"#\w"),
-    "short": re.compile(r"^\s*(?:\S+\s*){1,8}$"),
+    "short": re.compile(r"^\s*\S+(?:\s+\S+){0,7}\s*$"),
 }
 
 
@@ -107,7 +109,7 @@ def drop_rare(instruction: Instruction, parameters: SpanLimit) -> Outcome:
     return _drop(instruction, parameters, rare)
 
 
-def drop_label(instruction: Instruction, parameters: Parameters) -> Outcome:
+def drop_label(instruction: Instruction, parameters: LabelParameters) -> Outcome:
     """Gives nothing for some labels, though they are asked."""
     if not parameters.labels or set(instruction.schema.labels) <= set(parameters.labels):
         raise UndecidedError  # nothing else is asked: the rule would make an empty question
@@ -139,6 +141,8 @@ def only_sentence(instruction: Instruction, parameters: Scope) -> Outcome:
     if len(parts) < 2:
         raise UndecidedError
     begin, end = parts[0 if parameters.sentence == "first" else -1]
+    if not is_certain(instruction.text, begin, end):
+        raise UndecidedError
     return instruction.schema, tuple(
         fact
         for fact in instruction.answer
@@ -158,7 +162,7 @@ def first_of_label(instruction: Instruction, parameters: Limit) -> Outcome:
     return instruction.schema, tuple(fact for fact in instruction.answer if _take(kept, fact))
 
 
-def one_direction(instruction: Instruction, parameters: Parameters) -> Outcome:
+def one_direction(instruction: Instruction, parameters: LabelParameters) -> Outcome:
     """Keeps one direction of a relation that the answer gives both ways, the first one."""
     answer: list[Fact] = []
     for fact in instruction.answer:
@@ -168,7 +172,7 @@ def one_direction(instruction: Instruction, parameters: Parameters) -> Outcome:
     return instruction.schema, tuple(answer)
 
 
-def both_directions(instruction: Instruction, parameters: Parameters) -> Outcome:
+def both_directions(instruction: Instruction, parameters: LabelParameters) -> Outcome:
     """Gives a symmetric relation in both directions."""
     answer: list[Fact] = []
     for fact in instruction.answer:
@@ -222,22 +226,20 @@ def _take(kept: list[Fact], fact: Fact) -> bool:
     return True
 
 
-_SPANS = SPAN_FAMILIES
 _RELATIONS = (Family.RE, Family.OPEN_IE)
-_LISTS = LIST_FAMILIES
 
 OPERATIONS = (
-    Operation("drop_words", Kind.EXCLUSION, _SPANS, WordList, drop_words),
-    Operation("drop_form", Kind.EXCLUSION, _SPANS, FormTest, drop_form),
-    Operation("drop_shorter", Kind.EXCLUSION, _SPANS, SpanLimit, drop_shorter),
-    Operation("drop_longer", Kind.EXCLUSION, _SPANS, SpanLimit, drop_longer),
-    Operation("drop_rare", Kind.EXCLUSION, _LISTS, SpanLimit, drop_rare),
-    Operation("drop_label", Kind.EXCLUSION, (Family.NER, Family.RE, Family.EE), Parameters, drop_label),
+    Operation("drop_words", Kind.EXCLUSION, SPAN_FAMILIES, WordList, drop_words),
+    Operation("drop_form", Kind.EXCLUSION, SPAN_FAMILIES, FormTest, drop_form),
+    Operation("drop_shorter", Kind.EXCLUSION, SPAN_FAMILIES, SpanLimit, drop_shorter),
+    Operation("drop_longer", Kind.EXCLUSION, SPAN_FAMILIES, SpanLimit, drop_longer),
+    Operation("drop_rare", Kind.EXCLUSION, LIST_FAMILIES, SpanLimit, drop_rare),
+    Operation("drop_label", Kind.EXCLUSION, (Family.NER, Family.RE, Family.EE), LabelParameters, drop_label),
     Operation("drop_roles", Kind.EXCLUSION, (Family.EE,), Roles, drop_roles),
     Operation("need_role", Kind.EXCLUSION, (Family.EE,), Roles, need_role),
-    Operation("only_sentence", Kind.EXCLUSION, _LISTS, Scope, only_sentence),
+    Operation("only_sentence", Kind.EXCLUSION, LIST_FAMILIES, Scope, only_sentence),
     Operation("first_of_label", Kind.EXCLUSION, (Family.NER, Family.RE, Family.EE), Limit, first_of_label),
-    Operation("one_direction", Kind.EXCLUSION, _RELATIONS, Parameters, one_direction),
-    Operation("both_directions", Kind.EXCLUSION, _RELATIONS, Parameters, both_directions),
+    Operation("one_direction", Kind.EXCLUSION, _RELATIONS, LabelParameters, one_direction),
+    Operation("both_directions", Kind.EXCLUSION, _RELATIONS, LabelParameters, both_directions),
     Operation("override", Kind.EXCLUSION, (Family.TC,), Override, override),
 )

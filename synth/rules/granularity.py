@@ -7,26 +7,35 @@ from pydantic import Field
 from synth.records import Fact, Family, Instruction, Schema
 from synth.rules.boundary import mark_pattern
 from synth.rules.nesting import Separators
-from synth.rules.operation import FORMS, LABEL_FAMILIES, LIST_FAMILIES, Form, Operation, Outcome, Parameters
+from synth.rules.operation import (
+    FORMS,
+    LABEL_FAMILIES,
+    LIST_FAMILIES,
+    Form,
+    LabelParameters,
+    Operation,
+    Outcome,
+    Parameters,
+)
 from synth.rules.rule import Kind
-from synth.rules.spans import UndecidedError, expand, once, selected, sentences
+from synth.rules.spans import UndecidedError, expand, merged, once, selected, sentences
 
 
-class Merge(Parameters):
+class Merge(LabelParameters):
     """Parameters: the labels that become one, and its name."""
 
     labels: tuple[str, ...] = Field(min_length=2)
     name: str = Field(min_length=1)
 
 
-class MergeRoles(Parameters):
+class MergeRoles(LabelParameters):
     """Parameters: the argument roles that become one, and its name."""
 
     roles: tuple[str, ...] = Field(min_length=2)
     name: str = Field(min_length=1)
 
 
-class Split(Parameters):
+class Split(LabelParameters):
     """Parameters: a label, a test of the span's form, and the two names that the outcomes get."""
 
     labels: tuple[str, ...] = Field(min_length=1, max_length=1)
@@ -47,9 +56,10 @@ def merge_labels(instruction: Instruction, parameters: Merge) -> Outcome:
     asked = set(instruction.schema.labels)
     if not set(parameters.labels) <= asked or parameters.name in asked - set(parameters.labels):
         raise UndecidedError  # where only some are asked, the answer for the coarser label is not known
-    merged = dict.fromkeys(parameters.labels, parameters.name)
-    schema, answer = relabel(instruction, merged)
-    return schema, tuple(once(list(answer))) if instruction.family is Family.RE else answer
+    schema, answer = relabel(instruction, dict.fromkeys(parameters.labels, parameters.name))
+    if instruction.family is not Family.RE:
+        return schema, answer
+    return schema, tuple(merged([(old, [new]) for old, new in zip(instruction.answer, answer, strict=True)]))
 
 
 def merge_roles(instruction: Instruction, parameters: MergeRoles) -> Outcome:
@@ -92,7 +102,7 @@ def with_parent(instruction: Instruction, parameters: Parents) -> Outcome:
     )
 
 
-def unique(instruction: Instruction, parameters: Parameters) -> Outcome:
+def unique(instruction: Instruction, parameters: LabelParameters) -> Outcome:
     """Gives equal facts once, at the first mention."""
     answer: list[Fact] = []
     for fact in instruction.answer:
@@ -108,7 +118,7 @@ def first_sentence(instruction: Instruction, parameters: Parameters) -> Outcome:
         found = sentences(span)
         return (span[found[0][0] : found[0][1]].strip(),) if found else (span,)
 
-    return instruction.schema, expand(instruction, parameters.labels, (), change)
+    return instruction.schema, expand(instruction, (), (), change)
 
 
 def relabel(instruction: Instruction, names: dict[str, str]) -> Outcome:
@@ -138,10 +148,7 @@ def rename_arguments(instruction: Instruction, names: dict[str, str], labels: tu
 
 
 def _renamed(arguments: list[Fact], names: dict[str, str]) -> list[Fact]:
-    renamed: list[Fact] = [
-        {**argument, "role": names.get(argument["role"], argument["role"])} for argument in arguments
-    ]
-    return once(renamed) if renamed != list(arguments) else renamed
+    return merged([(old, [{**old, "role": names.get(old["role"], old["role"])}]) for old in arguments])
 
 
 OPERATIONS = (
@@ -150,6 +157,6 @@ OPERATIONS = (
     Operation("split_label", Kind.GRANULARITY, (Family.NER,), Split, split_label),
     Operation("split_spans", Kind.GRANULARITY, LIST_FAMILIES, Separators, split_spans),
     Operation("with_parent", Kind.GRANULARITY, LABEL_FAMILIES, Parents, with_parent),
-    Operation("unique", Kind.GRANULARITY, LIST_FAMILIES, Parameters, unique),
+    Operation("unique", Kind.GRANULARITY, LIST_FAMILIES, LabelParameters, unique),
     Operation("first_sentence", Kind.GRANULARITY, (Family.GENERAL,), Parameters, first_sentence),
 )

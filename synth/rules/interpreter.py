@@ -22,7 +22,7 @@ OPERATIONS: Mapping[str, Operation] = {
 }
 """Every executable operation by name."""
 
-FREE = ("rename_answers", "first_sentence", "recase_text")
+FREE = ("rename_answers", "mark_options", "first_sentence", "recase_text")
 """Operations whose answers are fixed words or free text, never spans of the text."""
 
 

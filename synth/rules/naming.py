@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Callable
 from typing import Literal
 
@@ -9,7 +10,7 @@ from pydantic import Field
 
 from synth.records import Family, Instruction, Schema
 from synth.rules.granularity import relabel, rename_arguments
-from synth.rules.operation import LABEL_FAMILIES, Operation, Outcome, Parameters
+from synth.rules.operation import LABEL_FAMILIES, LabelParameters, Operation, Outcome, Parameters
 from synth.rules.rule import Kind
 from synth.rules.spans import UndecidedError, expand
 
@@ -23,8 +24,14 @@ _CASES: dict[str, Callable[[str], str]] = {
 }
 
 
-class Mapping(Parameters):
+class NewNames(Parameters):
     """Parameters: new name by old name; no two become one (``merge_labels`` is for that)."""
+
+    mapping: dict[str, str] = Field(min_length=1)
+
+
+class RoleMapping(LabelParameters):
+    """Parameters: new role name by old name."""
 
     mapping: dict[str, str] = Field(min_length=1)
 
@@ -35,14 +42,20 @@ class Case(Parameters):
     style: Literal["upper", "lower", "title", "snake", "camel", "hyphen"]
 
 
-class Turn(Parameters):
+class Turn(LabelParameters):
     """Parameters: a relation and the name of its inverse."""
 
     labels: tuple[str, ...] = Field(min_length=1, max_length=1)
     name: str = Field(min_length=1)
 
 
-def rename_labels(instruction: Instruction, parameters: Mapping) -> Outcome:
+class Options(Parameters):
+    """Parameters: what marks the options."""
+
+    style: Literal["letters", "numbers"]
+
+
+def rename_labels(instruction: Instruction, parameters: NewNames) -> Outcome:
     """Writes labels under other names or codes, in the schema too."""
     return _one_to_one(instruction, parameters.mapping)
 
@@ -52,7 +65,7 @@ def recase_labels(instruction: Instruction, parameters: Case) -> Outcome:
     return _one_to_one(instruction, {label: _CASES[parameters.style](label) for label in instruction.schema.labels})
 
 
-def rename_roles(instruction: Instruction, parameters: Mapping) -> Outcome:
+def rename_roles(instruction: Instruction, parameters: RoleMapping) -> Outcome:
     """Writes argument roles under other names, in the schema too."""
     names = set(parameters.mapping.values())
     if any(names & set(roles) - set(parameters.mapping) for roles in instruction.schema.roles.values()):
@@ -71,11 +84,22 @@ def turn(instruction: Instruction, parameters: Turn) -> Outcome:
     return schema, tuple(turned)
 
 
-def rename_answers(instruction: Instruction, parameters: Mapping) -> Outcome:
+def rename_answers(instruction: Instruction, parameters: NewNames) -> Outcome:
     """Writes a fixed answer (yes, no) in other words, in the schema too; only where it is exactly one of the listed."""
     names = parameters.mapping
     schema = Schema(tuple(names.get(label, label) for label in instruction.schema.labels), instruction.schema.roles)
     return schema, expand(instruction, (), (), lambda span: (names.get(span, span),))
+
+
+def mark_options(instruction: Instruction, parameters: Options) -> Outcome:
+    """Puts a letter or number in front of each option of a question, and of the answer with it."""
+    options = instruction.schema.labels
+    signs = string.ascii_uppercase if parameters.style == "letters" else [str(place) for place in range(1, 27)]
+    if not 2 <= len(options) <= len(signs) or options[0].startswith(f"{signs[0]}) "):
+        raise UndecidedError
+    names = {option: f"{sign}) {option}" for option, sign in zip(options, signs, strict=False)}
+    answer = expand(instruction, (), (), lambda span: (names.get(span, span),))
+    return Schema(tuple(names.values())), answer
 
 
 def recase_text(instruction: Instruction, parameters: Case) -> Outcome:
@@ -100,10 +124,11 @@ def _name_words(name: str) -> list[str]:
 
 
 OPERATIONS = (
-    Operation("rename_labels", Kind.NAMING, LABEL_FAMILIES, Mapping, rename_labels),
+    Operation("rename_labels", Kind.NAMING, LABEL_FAMILIES, NewNames, rename_labels),
     Operation("recase_labels", Kind.NAMING, LABEL_FAMILIES, Case, recase_labels),
-    Operation("rename_roles", Kind.NAMING, (Family.EE,), Mapping, rename_roles),
+    Operation("rename_roles", Kind.NAMING, (Family.EE,), RoleMapping, rename_roles),
     Operation("turn", Kind.NAMING, (Family.RE,), Turn, turn),
-    Operation("rename_answers", Kind.NAMING, (Family.MRC,), Mapping, rename_answers),
+    Operation("rename_answers", Kind.NAMING, (Family.MRC,), NewNames, rename_answers),
+    Operation("mark_options", Kind.NAMING, (Family.MRC,), Options, mark_options),
     Operation("recase_text", Kind.NAMING, (Family.GENERAL,), Case, recase_text),
 )

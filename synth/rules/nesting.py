@@ -8,7 +8,7 @@ from pydantic import Field
 
 from synth.records import Fact, Family, Instruction
 from synth.rules.boundary import Position, mark_pattern
-from synth.rules.operation import Operation, Outcome, Parameters, SpanParameters
+from synth.rules.operation import LabelParameters, Operation, Outcome, Parameters, SpanParameters
 from synth.rules.rule import Kind
 from synth.rules.spans import UndecidedError, bare, expand, is_inside, once, selected, words
 
@@ -21,7 +21,7 @@ class Separators(SpanParameters):
     separators: tuple[str, ...] = Field(min_length=1)
 
 
-class Levels(Parameters):
+class Levels(LabelParameters):
     """Parameters: which of nested spans is kept."""
 
     keep: Literal["outer", "inner"]

@@ -23,18 +23,22 @@ LIST_FAMILIES = (Family.NER, Family.RE, Family.OPEN_IE, Family.EE)
 
 
 class Parameters(BaseModel):
-    """Parameters of an operation; an unknown one is refused.
+    """Parameters of an operation; an unknown one is refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LabelParameters(Parameters):
+    """Parameters of an operation that can be kept to some labels.
 
     Attributes:
         labels: Labels that are concerned; none for all.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     labels: tuple[str, ...] = ()
 
 
-class SpanParameters(Parameters):
+class SpanParameters(LabelParameters):
     """Parameters of an operation on spans.
 
     Attributes:

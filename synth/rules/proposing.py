@@ -143,7 +143,7 @@ def operations_for(family: Family) -> list[dict[str, Any]]:
         {
             "name": operation.name,
             "does": operation.says,
-            "parameters": operation.parameters.model_json_schema()["properties"],
+            "parameters": operation.parameters.model_json_schema().get("properties", {}),
         }
         for operation in OPERATIONS.values()
         if family in operation.families

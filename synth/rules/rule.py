@@ -86,6 +86,7 @@ class Decision(BaseModel):
         rule: The rule with its new status and reasons.
         tried: Probes that it was tried on.
         changed: Probes whose answer it really changes.
+        emptied: Of these, how many it leaves without any fact.
         ungrounded: Relabelled answers with a span that the text does not hold.
         agreement: Share of equal answers of two relabellers; None where it was not measured (the reasons say why).
         compared: Probes that the agreement rests on.
@@ -97,6 +98,7 @@ class Decision(BaseModel):
     rule: Rule
     tried: int
     changed: int
+    emptied: int = 0
     ungrounded: int = 0
     agreement: float | None = None
     compared: int = 0

@@ -28,7 +28,17 @@ SPAN_KEYS = {
 """Keys of a fact that hold spans."""
 
 _WORD = re.compile(r"\S+")
-_SENTENCE = re.compile(r"[。！？]\s*|(?<=[.!?])[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-Z0-9])|\n+")
+_SENTENCE = re.compile(r"[。！？]\s*|(?P<word>\S*)[.!?](?P<close>[\"'”’)\]]*\s+)(?=[\"'“‘(\[]?\s?[A-Z0-9])|\n+")
+_BEFORE_NAMES = frozenset(
+    ["mr", "mrs", "ms", "dr", "prof", "sen", "rep", "gov", "gen", "col", "capt", "lt", "sgt", "rev"]
+)
+_SHORT_FORMS = frozenset(
+    re.findall(
+        r"\w+",
+        "st mt ft jr sr inc corp co ltd bros vs vol ed dept univ jan feb mar apr jun jul aug sept sep oct nov dec mass "
+        "calif conn tex pa va fla mich minn wash colo ariz ala tenn wis okla kan neb etc fig",
+    )
+)
 _EDGE = "\"'“”‘’()[]{}.,;:!?`"
 
 
@@ -48,35 +58,53 @@ def bare(word: str) -> str:
 
 def occurrences(text: str, span: str) -> list[int]:
     """Start offsets of a span: on word boundaries where there are such occurrences, else anywhere."""
-    if not span:
-        return []
-    found = [match.start() for match in re.finditer(f"(?={re.escape(span)})", text)]
+    found: list[int] = []
+    start = text.find(span) if span else -1
+    while start >= 0:
+        found.append(start)
+        start = text.find(span, start + 1)
     whole = [start for start in found if _is_whole(text, start, start + len(span))]
     return whole or found
 
 
+def word_before(text: str, place: int) -> int | None:
+    """Where the word starts that ends, with white space after it, directly before a place; None where none does."""
+    end = len(text[:place].rstrip())
+    if end in (0, place):
+        return None
+    while place > 0 and (place >= end or not text[place - 1].isspace()):
+        place -= 1
+    return place
+
+
 def sentences(text: str) -> list[tuple[int, int]]:
-    """(start, end) of each sentence, by closing punctuation; a rough cut that is the same for everyone."""
-    cuts = [0, *(match.end() for match in _SENTENCE.finditer(text)), len(text)]
-    return [(start, end) for start, end in pairwise(cuts) if text[start:end].strip()]
+    """(start, end) of each sentence, cut where closing punctuation certainly ends one."""
+    ends = [match.end() for match in _SENTENCE.finditer(text) if _certainty(match) is True]
+    return [(start, end) for start, end in pairwise([0, *ends, len(text)]) if text[start:end].strip()]
+
+
+def is_certain(text: str, begin: int, end: int) -> bool:
+    """Whether a sentence surely has no other end inside: no short form or initial before a capital letter."""
+    return not any(begin < match.end() < end and _certainty(match) is None for match in _SENTENCE.finditer(text))
 
 
 def sentence_of(text: str, span: str) -> str:
     """The sentence that holds a span.
 
     Raises:
-        UndecidedError: The span is not in the text, or several sentences hold it, or none does whole.
+        UndecidedError: Not exactly one sentence holds it whole, or the end of that sentence is not certain.
     """
     starts = occurrences(text, span)
     found = {
-        text[begin:end].strip()
+        (begin, end)
         for begin, end in sentences(text)
         for start in starts
         if begin <= start and start + len(span) <= end
     }
-    if len(found) != 1:
+    if len(found) != 1 or not is_certain(text, *next(iter(found))):
         raise UndecidedError
-    return found.pop()
+    begin, end = found.pop()
+    return text[begin:end].strip()
 
 
 def agreed(text: str, span: str, at: Callable[[int], str]) -> str:
@@ -127,18 +155,26 @@ def expand(
             several facts.
 
     Returns:
-        Facts in the old order. Where anything changed, relations and arguments that became equal are one.
+        Facts in the old order. Different relations, or different arguments of an event, that became equal are one;
+        mentions of entities stay apart.
     """
-    answer: list[Fact] = []
-    for fact in instruction.answer:
-        answer += _expand_fact(fact, instruction.family, parts, change) if selected(fact, labels) else [fact]
-    if answer == list(instruction.answer):
-        return instruction.answer
-    return tuple(answer) if instruction.family in (Family.NER, Family.EE) else tuple(once(answer))
+    made = [
+        (fact, _expand_fact(fact, instruction.family, parts, change) if selected(fact, labels) else [fact])
+        for fact in instruction.answer
+    ]
+    if instruction.family in (Family.NER, Family.EE):
+        return tuple(new for _, news in made for new in news)
+    return tuple(merged(made))
+
+
+def merged(made: list[tuple[Fact, list[Fact]]]) -> list[Fact]:
+    """New facts of (old, new) pairs; what different old facts became is kept once, what was repeated stays repeated."""
+    owner: dict[str, Fact] = {}
+    return [new for old, news in made for new in news if owner.setdefault(repr(new), old) == old]
 
 
 def once(facts: list[Any]) -> list[Any]:
-    """Facts or arguments without repeats, first ones kept."""
+    """Items without repeats, first ones kept."""
     kept: list[Any] = []
     for fact in facts:
         if fact not in kept:
@@ -151,14 +187,15 @@ def _expand_fact(fact: Fact, family: Family, parts: tuple[str, ...], change: Cha
     choices = [change(fact[key]) if not parts or key in parts else (fact[key],) for key in keys]
     made = [{**fact, **dict(zip(keys, chosen, strict=True))} for chosen in product(*choices)]
     if family is Family.EE:
-        arguments = [
-            {**argument, "text": text}
-            for argument in fact["arguments"]
-            for text in (change(argument["text"]) if not parts or argument["role"] in parts else (argument["text"],))
-        ]
-        changed = arguments != list(fact["arguments"])
-        made = [{**event, "arguments": once(arguments) if changed else arguments} for event in made]
+        arguments = merged([(argument, _expand_argument(argument, parts, change)) for argument in fact["arguments"]])
+        made = [{**event, "arguments": arguments} for event in made]
     return list(made)
+
+
+def _expand_argument(argument: Fact, parts: tuple[str, ...], change: Change) -> list[Fact]:
+    if parts and argument["role"] not in parts:
+        return [argument]
+    return [{**argument, "text": text} for text in change(argument["text"])]
 
 
 def _is_whole(text: str, start: int, end: int) -> bool:
@@ -166,6 +203,14 @@ def _is_whole(text: str, start: int, end: int) -> bool:
     inside_left = start > 0 and _joins(text[start - 1]) and _joins(text[start])
     inside_right = end < len(text) and _joins(text[end - 1]) and _joins(text[end])
     return not inside_left and not inside_right
+
+
+def _certainty(match: re.Match[str]) -> bool | None:
+    """Whether punctuation before a capital letter ends a sentence; None where both can be (U.S., Jr., J.)."""
+    word = (match["word"] or "").strip(_EDGE).casefold()
+    if word in _BEFORE_NAMES:
+        return False
+    return None if word and (len(word) == 1 or word in _SHORT_FORMS or "." in word) else True
 
 
 def _joins(character: str) -> bool:

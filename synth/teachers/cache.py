@@ -28,7 +28,7 @@ _TABLES = """
 CREATE TABLE IF NOT EXISTS responses (
     key TEXT PRIMARY KEY, purpose TEXT, version INTEGER, model TEXT, request TEXT, response TEXT,
     prompt_tokens INTEGER, completion_tokens INTEGER, seconds REAL, time REAL
-) WITHOUT ROWID;
+);
 CREATE TABLE IF NOT EXISTS failures (key TEXT, reason TEXT, response TEXT, time REAL);
 CREATE TABLE IF NOT EXISTS prompts (purpose TEXT, version INTEGER, digest TEXT, PRIMARY KEY (purpose, version));
 CREATE TABLE IF NOT EXISTS batched (key TEXT PRIMARY KEY, file TEXT, response TEXT, failure TEXT) WITHOUT ROWID;

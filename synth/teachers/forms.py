@@ -8,6 +8,7 @@ calls carry it all the same. Either way the user is told once.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any
 
 from synth.prompts import Prompt
@@ -49,17 +50,20 @@ class Forms:
             if not probe or fault.remedy is not Remedy.SKIP:
                 raise
             raw = await self._fitted(call, post, with_schema=False)
-            self._takes[answer] = False
-            self._tell(call, fault.reason)
+            self._learn(call, takes=False, reason=fault.reason)
             return raw
-        self._takes[answer] = True
         text = reply_of(raw).text.strip()
-        if probe and text and not text.startswith("{"):
-            self._tell(call, "the server takes the schema and does not follow it")
+        ignored = bool(text) and not text.startswith("{")
+        self._learn(call, takes=True, reason="the server takes the schema and does not follow it" if ignored else "")
         return raw
 
-    def _tell(self, call: Call, reason: str) -> None:
-        self._say(f"No structured output for {call.prompt.id} ({reason}): its answers are parsed and repaired.")
+    def _learn(self, call: Call, takes: bool, reason: str) -> None:
+        """Keep what the first call found out; others may have been under way with it."""
+        if call.prompt.answer in self._takes:
+            return
+        self._takes[call.prompt.answer] = takes
+        if reason:
+            self._say(f"No structured output for {call.prompt.id} ({reason}): its answers are parsed and repaired.")
 
     async def _fitted(self, call: Call, post: Post, with_schema: bool) -> str:
         """Send with the name for the token limit that the server knows."""
@@ -78,6 +82,7 @@ def _body(call: Call, with_schema: bool, limit: str) -> dict[str, Any]:
     return body | {"response_format": response_format(call.prompt)} if with_schema else body
 
 
+@cache
 def response_format(prompt: Prompt) -> dict[str, Any]:
     """The request for an answer that follows the prompt's schema; the prompt must have one.
 

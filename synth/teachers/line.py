@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections import defaultdict
-from contextlib import AsyncExitStack
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -20,6 +19,7 @@ from synth.teachers.replies import MalformedReplyError, Reply, reply_of
 from synth.teachers.tally import Tally
 
 _STRIKES = 3
+_REFUSAL_S = 0.25  # a server that refuses a schema does so at once; one that is silent for so long is writing
 
 
 class Line:
@@ -41,7 +41,7 @@ class Line:
             api_key=self._key or "none", base_url=settings.url, timeout=settings.timeout_s, max_retries=0
         )
         self._slots = asyncio.Semaphore(settings.concurrency)
-        self._probes: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._probes: dict[str, asyncio.Event] = {}
         self._flights: dict[str, asyncio.Task[Reply]] = {}
         self._next_at = self._pause_until = self._answered_at = 0.0
         self._strikes = 0
@@ -70,17 +70,27 @@ class Line:
             if kept is not None:
                 self._tally.count(cached=1)
                 return kept
-            async with AsyncExitStack() as turn:
-                if self._forms.undecided(call.prompt):
-                    await turn.enter_async_context(self._probes[call.prompt.answer])
-                    if not self._forms.undecided(call.prompt):
-                        await turn.aclose()
-                return await self._tries(call)
+            return await self._probed(call)
         except Exception as error:
             self.dead = self.dead or error
             for flight in self._flights.values():
                 flight.cancel()
             raise
+
+    async def _probed(self, call: Call) -> Reply:
+        """The reply to a call; the first of a type of answer goes alone, as its schema may be refused."""
+        if not self._forms.undecided(call.prompt):
+            return await self._tries(call)
+        probe = self._probes.get(call.prompt.answer)
+        if probe is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(probe.wait(), _REFUSAL_S)
+            return await self._tries(call)
+        probe = self._probes[call.prompt.answer] = asyncio.Event()
+        try:
+            return await self._tries(call)
+        finally:
+            probe.set()
 
     async def _tries(self, call: Call) -> Reply:
         since = failed = 0.0
@@ -118,8 +128,8 @@ class Line:
 
         raw = ""
         try:
-            response = await self._client.chat.completions.with_raw_response.create(**body)
-            raw = self._clean(response.http_response.text)
+            # Not chat.completions.create: it checks the ready body against types, which takes longer than sending it
+            raw = self._clean(await self._client.post("/chat/completions", body=body, cast_to=str))
             reply_of(raw)
         except OpenAIError as error:
             fault = fault_of(error, self._settings.timeout_s, self._clean)

@@ -112,6 +112,7 @@ function step(by) {
 
 function open(panel, field, text) {
   close();
+  at("versions").hidden = panel === "editor" && at("old").hidden;
   at(panel).hidden = false;
   at(field).value = text;
   at(field).focus();
@@ -120,6 +121,7 @@ function open(panel, field, text) {
 
 function close() {
   at("editor").hidden = at("rejection").hidden = at("error").hidden = true;
+  at("versions").hidden = false;
   document.activeElement?.blur();
 }
 
