@@ -254,6 +254,7 @@ def _refuse_nan(model: Any, name: str) -> None:
 
 
 def probe_logits(model: Any, tokenizer: Any) -> list[Any]:
+    """Logits of a few fixed prompts, in float32 on the CPU."""
     import torch
 
     with torch.no_grad():
@@ -264,6 +265,7 @@ def probe_logits(model: Any, tokenizer: Any) -> list[Any]:
 
 
 def largest_difference(first: Sequence[Any], second: Sequence[Any]) -> float:
+    """Largest difference of two lists of logits, relative to the largest logit of the first."""
     pairs = zip(first, second, strict=True)
     return max(float((a - b).abs().max() / a.abs().max().clamp(min=1e-9)) for a, b in pairs)
 
