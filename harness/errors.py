@@ -18,6 +18,8 @@ names the thing, the reason and the next step.
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class HarnessError(Exception):
     """An error that a user can act on.
@@ -36,6 +38,17 @@ class HarnessError(Exception):
         self.thing = thing
         self.reason = reason
         self.next_step = next_step
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Come back from another process as it was, whatever the arguments of a subclass are."""
+        return _restored, (type(self), str(self), self.__dict__)
+
+
+def _restored(kind: type[HarnessError], sentence: str, facts: dict[str, Any]) -> HarnessError:
+    error = kind.__new__(kind)
+    error.args = (sentence,)
+    error.__dict__.update(facts)
+    return error
 
 
 class UsageError(HarnessError):

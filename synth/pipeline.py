@@ -25,7 +25,7 @@ from synth import filters, guidelines, instructions, rules, sources
 from synth import mix as mixing
 from synth import stats as measuring
 from synth.guidelines import Guideline
-from synth.records import as_row, digest, document_of, instruction_of
+from synth.records import Document, as_row, digest, document_of, instruction_of
 from synth.review import approved, rejected
 from synth.rules import Decision, Rule
 from synth.shards import done, mark_done, read_shard, read_shards, write_shard
@@ -187,17 +187,25 @@ def _drafts(work: Work) -> None:
     recipe = work.recipe
     shaping = [recipe.teacher, recipe.guidelines, recipe.rules]
     settings = [part.model_dump(mode="json") for part in shaping]
-    shaped_by = digest([shaped(work.part(INSTRUCTIONS)), settings, recipe.seed])
+    shaped_by = digest([shaped(work.part(INSTRUCTIONS)), settings, recipe.mix.dev, recipe.seed])
     mark = work.part("drafts")
     if done(mark, shaped_by) is not None:
         return
     teacher = teacher_of(recipe.teacher, work.part(TEACHER))
-    sets = guidelines.label_sets(_read(work, DOCUMENTS, document_of), recipe.seed)
+    sets = guidelines.label_sets(_shown(work), recipe.seed)
     drafted = map(guidelines.guideline_row, guidelines.draft(sets, teacher, recipe.guidelines))
     append_lines(work.part(GUIDELINES), drafted)
     append_lines(work.part(RULES), _decided(work, sets, teacher))
     mark.mkdir(exist_ok=True)
     mark_done(mark, shaped_by, usage=asdict(teacher.usage()))
+
+
+def _shown(work: Work) -> Iterator[Document]:
+    """Documents that a guideline may show: none that the dev split could hold, its answers would be given away."""
+    bound = mixing.dev_bound(work.recipe.mix.dev)
+    for document in _read(work, DOCUMENTS, document_of):
+        if mixing.document_number(work.recipe.seed, document.key or document.id) >= bound:
+            yield document
 
 
 def _decided(work: Work, sets: Any, teacher: Teacher) -> Iterator[dict[str, Any]]:

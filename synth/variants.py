@@ -70,7 +70,7 @@ def _variant(
         asked, rule_text = ruled
     if Strategy.GUIDELINES in strategies:
         guideline = library.guidelines.get((base.family, base.source))
-        if guideline is None or asked.schema != base.schema:  # a renamed label is not the one that is explained
+        if guideline is None:
             return None
         guideline_text = show(guideline, labels_of(base), draws.pick(ANGLES), text=base.text, seed=recipe.seed)
         if not guideline_text:

@@ -33,6 +33,7 @@ class Act:
         body: Body instead of a completion.
         headers: More headers.
         delay_s: Seconds before the answer.
+        drip_s: Seconds between the bytes of the answer.
         cut: Close the connection ``before`` the answer or in its ``middle``.
         finish: Why the model stopped.
         refusal: Refusal instead of a text.
@@ -43,6 +44,7 @@ class Act:
     body: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     delay_s: float = 0.0
+    drip_s: float = 0.0
     cut: str = ""
     finish: str = "stop"
     refusal: str | None = None
@@ -165,6 +167,10 @@ async def _send(writer: asyncio.StreamWriter, act: Act) -> bool:
     headers = {"content-type": "application/json", "content-length": str(len(payload))} | act.headers
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     head = f"HTTP/1.1 {act.status} Whatever\r\n{lines}\r\n".encode()
+    for byte in payload if act.drip_s else b"":
+        writer.write(head + bytes([byte]))
+        await asyncio.sleep(act.drip_s)
+        head, payload = b"", payload[1:]
     writer.write(head + (payload[: len(payload) // 2] if act.cut else payload))
     await writer.drain()
     return not act.cut

@@ -10,7 +10,7 @@ from synth.formats import FORMATS, example, train_phrasings
 from synth.records import Annotation, Example, Family, Instruction, Schema, as_row
 from synth.shards import write_shards
 
-NAMES = ("Ann Lee", "Bob", "Ines Prado", "Tomas", "Mira")
+NAMES = ("Ann Lee", "Bob", "Iris Prado", "Tomas", "Mira")
 CITIES = ("Lima", "Porto", "Graz", "Oslo")
 VARIANTS = ("json", "yaml", "xml", "markdown_table")
 

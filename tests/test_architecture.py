@@ -17,10 +17,12 @@ import yaml
 
 from harness.catalog import CARD_FIELDS, STOCK_FIELDS, SUITE_FIELDS
 from harness.cli import COMMANDS
-from harness.plugins import SUITES_GROUP
+from harness.plugins import COMMANDS_GROUP, EXECUTORS_GROUP, PRODUCERS_GROUP, SUITES_GROUP
+from synth.cli import command as synthesis
+from synth.recipe import Recipe, Settings
 
 REPO = Path(__file__).resolve().parent.parent
-SOURCES = sorted((REPO / "harness").rglob("*.py"))
+SOURCES = sorted(path for package in ("harness", "synth") for path in (REPO / package).rglob("*.py"))
 LONGER = {"harness/nouns.py": 450}  # the whole vocabulary, in one place by design
 MAX_FILE_LINES, MAX_FUNCTION_LINES, P90_FUNCTION_LINES = 400, 60, 30
 HEAVY = {"torch", "transformers", "peft", "datasets", "lm_eval", "pandas", "sklearn"}
@@ -132,9 +134,23 @@ def test_every_card_field_is_documented(field: str) -> None:
     assert f"`{field}`" in (REPO / "docs" / "cards.md").read_text(encoding="utf-8")
 
 
-def test_every_entry_point_group_is_documented() -> None:
+@pytest.mark.parametrize("group", [SUITES_GROUP, PRODUCERS_GROUP, EXECUTORS_GROUP, COMMANDS_GROUP])
+def test_every_entry_point_group_is_documented(group: str) -> None:
     """The names under which other packages plug in are in the documentation."""
-    assert f"`{SUITES_GROUP}`" in documentation()
+    assert f"`{group}`" in documentation()
+
+
+@pytest.mark.parametrize("step", sorted(synthesis.commands))
+def test_every_step_of_synthesis_is_documented(step: str) -> None:
+    """Each command below ``harness synth`` is on a page."""
+    assert f"harness synth {step}" in documentation()
+
+
+@pytest.mark.parametrize("kind", [Recipe, *Settings.__subclasses__()], ids=lambda kind: kind.__name__)
+def test_every_key_of_a_recipe_is_documented(kind: type[Settings]) -> None:
+    """docs/synthesis explains each key that a recipe may have."""
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in (REPO / "docs" / "synthesis").glob("*.md"))
+    assert [key for key in kind.model_fields if f"`{key}`" not in pages] == []
 
 
 def test_links_between_pages_resolve() -> None:

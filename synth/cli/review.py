@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -31,10 +31,7 @@ Examples:
 @click.option("--browser/--no_browser", default=True, show_default=True, help="Open the page in the browser.")
 @click.option("--agreement", is_flag=True, help="Show how far the reviewers agree, and end.")
 @click.option("--json", "as_json", is_flag=True, help="With --agreement: one JSON document on stdout.")
-def review(
-    out: Path, reviewer: str | None, sample: int, overlap: float, terminal: bool, port: int, browser: bool,
-    agreement: bool, as_json: bool,
-) -> int:  # fmt: skip
+def review(out: Path, reviewer: str | None, agreement: bool, as_json: bool, **options: Any) -> int:
     """Accept, edit or reject guidelines, rules and examples, one key each.
 
     Guidelines and rules of a teacher are used once a person accepted them; a rejected example does not enter the
@@ -50,12 +47,12 @@ def review(
         return show_agreements(agreements(VerdictLog(out)), as_json)
     if not reviewer:
         raise UsageError("The review", "has no reviewer", "pass --reviewer NAME")
-    items = queue(out, sample, overlap, reviewer, seed)
+    items = queue(out, options["sample"], options["overlap"], reviewer, seed)
     if not items:
         raise UsageError(f"Folder {out}", "holds nothing to review", "run harness synth draft first")
-    if terminal:
+    if options["terminal"]:
         return _in_terminal(items, out, reviewer)
-    return _on_page(items, out, reviewer, port, browser)
+    return _on_page(items, out, reviewer, options["port"], options["browser"])
 
 
 def _in_terminal(items: Sequence[Item], out: Path, reviewer: str) -> int:

@@ -126,14 +126,14 @@ def _tokenizer_files(name: str | None) -> list[str]:
 
 def _begun(out: Path, shaped_by: str) -> Path:
     """The state's folder of this very work; what other settings left behind is taken away."""
-    state, plan = out / "_state", out / "_state" / "plan.json"
+    state = out / f"_state-{shaped_by[:16]}"
     try:
-        if not plan.is_file() or plan.read_text(encoding="utf-8") != shaped_by:
-            shutil.rmtree(state, ignore_errors=True)
+        if not state.is_dir():
+            for path in out.glob("_state-*"):
+                shutil.rmtree(path)
             for path in [*out.glob("part-*"), out / "_done.json"]:
                 path.unlink(missing_ok=True)
             state.mkdir(parents=True)
-            plan.write_text(shaped_by, encoding="utf-8")
     except OSError as error:
         raise StoreError(
             f"Folder {out}", f"cannot be written ({error.strerror})", "free space or name another folder"

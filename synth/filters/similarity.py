@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 
 import numpy as np
-from datasketch import MinHash, MinHashLSH
 from numpy.typing import NDArray
 from rapidfuzz.distance import LCSseq
 
@@ -117,12 +116,16 @@ def bands_of(texts: Sequence[str], threshold: float) -> NDArray[np.uint64]:
 @cache
 def banding(threshold: float) -> tuple[int, int]:
     """Bands and rows per band: datasketch's best where a missed pair weighs nine times a pair that is looked at."""
+    from datasketch import MinHashLSH
+
     lsh = MinHashLSH(threshold=min(threshold, 0.95), num_perm=PERMUTATIONS, weights=(0.1, 0.9))
     return lsh.b, lsh.r
 
 
 @cache
 def _permutations() -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    from datasketch import MinHash
+
     factors, offsets = MinHash(PERMUTATIONS, seed=_SEED, scheme="affine32").permutations
     return factors, offsets
 

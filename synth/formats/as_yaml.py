@@ -96,7 +96,7 @@ def _describe(asked: Instruction) -> str:
 YAML = Format(
     id="yaml",
     families=(*ALL_BUT_GENERAL, Family.GENERAL),
-    limits=f"labels and roles of more than {_LONGEST_KEY} characters",
+    limits=f"labels and roles of more than {_LONGEST_KEY:,} characters",
     start="block",
     describe=_describe,
     write=_write,

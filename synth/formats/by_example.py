@@ -36,14 +36,14 @@ _SEPARATORS = (" :: ", " => ", " ~~ ", " ## ", " ++ ", " || ", " ^^ ", " <> ")
 _EQUALS = ("=", ": ", " = ", None)
 _NOTHINGS = ("NIL", "(nothing)", "---", "no result", "0 found")
 _SAMPLES: Mapping[Family, tuple[Row, ...]] = {
-    Family.NER: (("city", "Porto"), ("person", "Ines Prado")),
-    Family.RE: (("born in", "Ines Prado", "Porto"), ("works for", "Ines Prado", "Harbour Museum")),
+    Family.NER: (("city", "Porto"), ("person", "Iris Prado")),
+    Family.RE: (("born in", "Iris Prado", "Porto"), ("works for", "Iris Prado", "Harbour Museum")),
     Family.EE: (
-        ("1", "travel", "sailed", "traveller", "Ines Prado"),
+        ("1", "travel", "sailed", "traveller", "Iris Prado"),
         ("1", "travel", "sailed", "goal", "Porto"),
         ("2", "storm", "thundered", ABSENT, ABSENT),
     ),
-    Family.OPEN_IE: (("Ines Prado", "was born in", "Porto"), ("Ines Prado", "directs", "Harbour Museum")),
+    Family.OPEN_IE: (("Iris Prado", "was born in", "Porto"), ("Iris Prado", "directs", "Harbour Museum")),
     Family.MRC: (("the old harbour",),),
     Family.TC: (("weather",),),
 }
@@ -137,7 +137,7 @@ def _carries(asked: Instruction) -> bool:
 BY_EXAMPLE = Format(
     id="by_example",
     families=ALL_BUT_GENERAL,
-    limits="empty values, line breaks, white space at an end, the separator of the example",
+    limits=f"empty values, line breaks, white space at an end, the separator of the example, the role {ABSENT}",
     start="block",
     describe=_describe,
     write=_write,

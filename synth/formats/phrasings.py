@@ -19,20 +19,41 @@ _FILE = Path(__file__).with_name("phrasings.yaml")
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """One paragraph of a prompt; it is left out where one of its placeholders has nothing to say.
+
+    Attributes:
+        text: The paragraph with its placeholders.
+        needs: What must have something to say, beside the placeholders; empty for nothing.
+        bars: What must have nothing to say; empty for nothing.
+    """
+
+    text: str
+    needs: str = ""
+    bars: str = ""
+
+    def filled(self, given: Mapping[str, str]) -> str | None:
+        """The paragraph; None where it is left out."""
+        if (self.bars and given[self.bars]) or (self.needs and not given[self.needs]):
+            return None
+        return self.text.format_map(given) if all(given[name] for name in _names(self.text)) else None
+
+
+@dataclass(frozen=True, slots=True)
 class Phrasing:
     """One wording of a prompt.
 
     Attributes:
         id: Name.
         family: Family that it asks about.
-        parts: Paragraphs with placeholders.
+        parts: Its paragraphs.
         structured: Whether the prompt is one JSON object with instruction, schema and input.
         held_out: Whether it is kept for evaluation and never enters a corpus.
     """
 
     id: str
     family: Family
-    parts: tuple[str, ...]
+    parts: tuple[Part, ...]
     structured: bool = False
     held_out: bool = False
 
@@ -45,24 +66,27 @@ class Phrasing:
             guideline_text: The guideline to show; empty for none.
             rule_text: The preference rule to show; empty for none.
         """
-        given = {"format": format_text, "guideline": guideline_text, "rule": rule_text}
-        if self.structured:
-            return f"{_structured(self.parts, asked, given)}\nOutput:"
         labels = [_label(label, asked.schema) for label in asked.schema.labels]
-        given |= {
+        given = {
+            "format": format_text,
+            "guideline": guideline_text,
+            "rule": rule_text,
             "text": asked.text,
             "question": asked.question or "",
             "labels": ", ".join(labels),
             "label_lines": "\n".join(f"- {label}" for label in labels),
         }
-        return "\n".join(_filled(self.parts, given))
+        filled = [text for text in (part.filled(given) for part in self.parts) if text is not None]
+        return f"{_structured(' '.join(filled), asked)}\nOutput:" if self.structured else "\n".join(filled)
 
 
 @cache
 def phrasings() -> Mapping[str, Phrasing]:
     """Every phrasing by its id."""
     rows = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
-    read = [Phrasing(**row | {"family": Family(row["family"]), "parts": tuple(row["parts"])}) for row in rows]
+    read = [
+        Phrasing(**row | {"family": Family(row["family"]), "parts": tuple(map(_part, row["parts"]))}) for row in rows
+    ]
     return MappingProxyType({phrasing.id: phrasing for phrasing in read})
 
 
@@ -76,27 +100,28 @@ def held_out_phrasings(family: Family) -> tuple[str, ...]:
     return tuple(name for name, item in phrasings().items() if item.family == family and item.held_out)
 
 
-def _structured(parts: tuple[str, ...], asked: Instruction, given: Mapping[str, str]) -> str:
+def _part(given: str | Mapping[str, str]) -> Part:
+    if isinstance(given, str):
+        return Part(given)
+    return Part(given["text"], needs=given.get("if", ""), bars=given.get("unless", ""))
+
+
+def _structured(instruction: str, asked: Instruction) -> str:
     """One JSON object in the style of IEPile (arXiv 2402.14710): {instruction, schema, input}."""
-    content: dict[str, Any] = {"instruction": " ".join(_filled(parts, given))}
-    if asked.schema.roles:
-        roles = asked.schema.roles
-        content["schema"] = [{"type": label, "roles": list(roles.get(label, ()))} for label in asked.schema.labels]
-    elif asked.schema.labels:
-        content["schema"] = list(asked.schema.labels)
-    elif asked.question is not None:
-        content["schema"] = asked.question
+    content: dict[str, Any] = {"instruction": instruction}
+    labels, roles = list(asked.schema.labels), asked.schema.roles
+    if asked.question is not None:
+        content["schema"] = {"question": asked.question, "choices": labels} if labels else asked.question
+    elif roles:
+        content["schema"] = [{"type": label, "roles": list(roles.get(label, ()))} for label in labels]
+    elif labels:
+        content["schema"] = labels
     return json.dumps(content | {"input": asked.text}, ensure_ascii=False)
 
 
-def _filled(parts: tuple[str, ...], given: Mapping[str, str]) -> list[str]:
-    return [part.format_map(given) for part in parts if all(given[name] for name in _names(part))]
-
-
 @cache
-def _names(part: str) -> tuple[str, ...]:
-    """Placeholders of a part; it is left out where one of them has nothing to say."""
-    return tuple(name for _, name, _, _ in string.Formatter().parse(part) if name)
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for _, name, _, _ in string.Formatter().parse(text) if name)
 
 
 def _label(label: str, schema: Schema) -> str:

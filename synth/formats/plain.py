@@ -32,6 +32,12 @@ def _carries(asked: Instruction) -> bool:
     return bool(value) and one_line(value) and not (asked.family == Family.MRC and value == UNANSWERABLE)
 
 
+def _describe(asked: Instruction) -> str:
+    if asked.family == Family.MRC and asked.schema.labels:
+        return "Give the right one alone, exactly as it is written."
+    return _DESCRIPTIONS[asked.family]
+
+
 _DESCRIPTIONS = {
     Family.MRC: f'Give the answer alone, on one line. If the passage does not tell, write "{UNANSWERABLE}".',
     Family.TC: "Give one label alone, exactly as it is written above.",
@@ -41,9 +47,10 @@ _DESCRIPTIONS = {
 PLAIN = Format(
     id="plain",
     families=(Family.MRC, Family.TC, Family.GENERAL),
-    limits="more than one answer or label, no label, line breaks (but in a general response), white space at an end",
+    limits="more than one answer or label, no label, line breaks (but in a general response), white space at an end, "
+    f"the answer {UNANSWERABLE}",
     start="line",
-    describe=lambda asked: _DESCRIPTIONS[asked.family],
+    describe=_describe,
     write=_write,
     read=_read,
     carries=_carries,

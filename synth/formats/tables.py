@@ -8,7 +8,7 @@ import re
 
 from synth.formats.canonical import Answer, values
 from synth.formats.format import ALL_BUT_GENERAL, Format, ParseError, one_line
-from synth.formats.rows import COLUMNS, ROWS, from_rows, no_absent_role, to_rows
+from synth.formats.rows import ABSENT, COLUMNS, ROWS, from_rows, no_absent_role, to_rows
 from synth.records import Instruction
 
 _MARKDOWN_ROW = re.compile(r"\|((?:[^|\\]|\\.)*)(?=\|)")
@@ -92,7 +92,7 @@ def _describe(kind: str, asked: Instruction) -> str:
 MARKDOWN_TABLE = Format(
     id="markdown_table",
     families=ALL_BUT_GENERAL,
-    limits="values with a line break or white space at an end",
+    limits=f"values with a line break or white space at an end, the role {ABSENT}",
     start="block",
     describe=lambda asked: _describe("a Markdown table", asked),
     write=_write_markdown,
@@ -103,7 +103,7 @@ MARKDOWN_TABLE = Format(
 TSV = Format(
     id="tsv",
     families=ALL_BUT_GENERAL,
-    limits="values that are empty, or have a tab, a line break or white space at an end",
+    limits=f"values that are empty, or have a tab, a line break or white space at an end; the role {ABSENT}",
     start="block",
     describe=lambda asked: _describe("tab-separated values", asked),
     write=_write_tabs,
@@ -116,7 +116,7 @@ TSV = Format(
 CSV = Format(
     id="csv",
     families=ALL_BUT_GENERAL,
-    limits=f"values of more than {_LONGEST_CELL} characters",
+    limits=f"values of more than {_LONGEST_CELL:,} characters, the role {ABSENT}",
     start="block",
     describe=lambda asked: _describe("comma-separated values (double quotes where needed)", asked),
     write=_write_commas,

@@ -55,8 +55,6 @@ def observed(label_set: LabelSet, labels: Sequence[str], count: int = 8) -> dict
 def _problems_of(item: Item, label_set: LabelSet, documents: Sequence[Document]) -> Iterator[str]:
     known = label_set.roles.get(item.label, ())
     yield from (f"the role {role!r} does not exist" for role in item.roles if role not in known)
-    if not item.positive and not item.typical:
-        yield "it has neither a positive example nor a typical value"
     for sample in item.positive:
         yield from _ungrounded(sample, label_set.family, documents)
         if not sample.invented and not _carries(sample, item.label, label_set.family, documents):

@@ -13,8 +13,8 @@ from synth.prompts import prompt
 from synth.recipe import GuidelineSettings
 from synth.teachers import Answer, Request, Teacher
 
-LABELS_PER_REQUEST = 6
-"""Longer label sets are drafted in pieces: an answer must fit the teacher's limit of tokens."""
+LABELS_PER_REQUEST = 3
+"""Longer label sets are drafted in pieces: an answer must fit ``teacher.max_tokens``, by default 1,024."""
 
 CORRECTIONS = 2
 """Times that a draft goes back to the teacher because the data refuses it."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -53,7 +54,7 @@ class Item(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    label: str = Field(min_length=1, max_length=120)
+    label: str = Field(min_length=1, max_length=300)
     meaning: str = Field(min_length=1, max_length=500)
     typical: tuple[Words, ...] = Field((), max_length=12)
     positive: tuple[Sample, ...] = Field((), max_length=8)
@@ -94,11 +95,17 @@ class Guideline(BaseModel):
     reasons: tuple[str, ...] = ()
     provenance: dict[str, Any] = Field(default_factory=dict)
 
-    @property
+    @cached_property
     def id(self) -> str:
         """SHA-256 of family, source and items (and of the reasons where nothing was drafted)."""
         said = [item.model_dump(mode="json") for item in self.items]
         return digest([self.family, self.source, said, [] if said else list(self.reasons)])
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with some fields changed; its id is its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("id", None)
+        return copied
 
     @property
     def labels(self) -> tuple[str, ...]:

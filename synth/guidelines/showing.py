@@ -25,7 +25,8 @@ def show(
         guideline: The guideline.
         labels: Labels that are asked (``labels_of``), in the order in which they are shown.
         angle: One of ``ANGLES``.
-        text: The text that is asked about: examples out of it are left out, they would give the answer away.
+        text: The text that is asked about: examples out of it are left out, they would give the answer away. The
+            choice hangs on it too, so that different prompts show different entries.
         budget: Characters at most.
         seed: Seed of the choice among values and examples.
 
@@ -39,7 +40,7 @@ def show(
     entries = {"meaning": _meaning, "values": _values, "examples": _examples, "edges": _edges}[angle]
     items = {item.label: item for item in guideline.items}
     pools = {
-        label: list(entries(items[label], Draws(f"{seed}/{guideline.id}/{label}"), text))
+        label: list(entries(items[label], Draws(f"{seed}/{guideline.source}/{label}/{text}"), text))
         for label in labels
         if label in items
     }

@@ -41,7 +41,15 @@ def datasheet(pool: Survey, chosen: Mapping[str, Places], cube: Cube, recipe: Re
             "largest": {name: largest(pool.rows, recipe.mix, name) for name in ABLATIONS},
         },
         "recipe": recipe.digest,
+        "notes": _notes(chosen, recipe),
     }
+
+
+def _notes(chosen: Mapping[str, Places], recipe: Recipe) -> list[str]:
+    """What a user should know without having asked."""
+    if recipe.mix.dev and not len(chosen["dev"]):
+        return ["the dev split is empty: too few documents fall to it; raise mix.dev or add sources"]
+    return []
 
 
 def _marginal(cube: Cube, column: str) -> dict[str, int]:

@@ -28,7 +28,8 @@ something that is kept for evaluation."""
 REVIEW = "review"
 """What the rejection of an example by a person counts as, beside the filters."""
 ALWAYS = ("contamination", REVIEW)
-"""Filters that hold in every selection: what has seen the test items cannot be compared with anything."""
+"""What holds in every selection: a corpus that has seen the test items cannot be compared with anything, and what a
+person rejected is no training data."""
 ROW = np.dtype(
     [("pick", "u8"), ("place", "u8"), ("document", "u8"), ("tokens", "u4"), ("family", "u1"), ("flags", "u2")]
 )
@@ -72,7 +73,7 @@ class Survey:
         rows: (examples,) of ``ROW``, in the order of the shard.
         rejected: Examples that each filter rejects; one can be rejected by several.
         held_out: Examples that belong to something kept for evaluation, by its kind.
-        measured: Whether every example has its tokens.
+        measured: Whether every example that passes has its tokens.
     """
 
     rows: Pool
@@ -96,7 +97,7 @@ def survey(path: Path, lens: Lens) -> Survey:
         kind = lens.held_out(row)
         rejected.update(set(failed))
         held_out.update([kind] if kind else [])
-        measured = measured and tokens is not None
+        measured = measured and (tokens is not None or bool(failed))
         asked = row["instruction"]
         rows.append(
             (
@@ -120,10 +121,15 @@ def together(surveys: Iterable[Survey]) -> Survey:
     )
 
 
+def document_number(seed: int, document: str) -> int:
+    """A 64-bit number of a document's key; those below ``dev`` of the range are kept for the dev split."""
+    return int.from_bytes(blake2b(f"{seed}/{document}".encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
 def _keys(seed: int, identity: str, document: str) -> tuple[int, int, int]:
     digest = blake2b(f"{seed}/{identity}".encode(), digest_size=16).digest()
-    owner = blake2b(f"{seed}/{document}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    return int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big"), int.from_bytes(owner, "big")
+    pick, place = int.from_bytes(digest[:8], "big"), int.from_bytes(digest[8:], "big")
+    return pick, place, document_number(seed, document)
 
 
 def _flags(strategies: Iterable[str], failed: list[str], held_out: str | None) -> int:

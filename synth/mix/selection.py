@@ -89,10 +89,10 @@ def select(pool: Pool, settings: MixSettings) -> Mapping[str, Places]:
 
 def largest(pool: Pool, settings: MixSettings, ablation: str) -> int:
     """The largest budget of records that an ablation can have."""
-    fits = {split: _fitting(found) for split, found in _splits(pool, settings, ablation).items()}
-    bounds = ((fits["train"], 1 - settings.dev), (fits["dev"], settings.dev))
+    splits = _splits(pool, settings, ablation)
+    bounds = ((_fitting(splits["train"]), 1 - settings.dev), (_fitting(splits["dev"]), settings.dev))
     size = math.floor(min((fit + 1) / share for fit, share in bounds if share > 0))
-    while size > 0 and any(part > fits[split] for split, part in _parts(size, settings.dev).items()):
+    while not all(_fits(splits[split], part) for split, part in _parts(size, settings.dev).items()):
         size -= 1
     return size
 
@@ -109,6 +109,11 @@ def eligible(pool: Pool, ablation: str) -> Mask:
     return once
 
 
+def dev_bound(share: float) -> int:
+    """The document number below which a document belongs to the dev split."""
+    return min(int(share * 2.0**64), 2**64 - 1)
+
+
 def quotas(shares: Sequence[float], size: int) -> list[int]:
     """Whole numbers that sum to the size, by largest remainder."""
     exact = [share * size for share in shares]
@@ -121,7 +126,7 @@ def quotas(shares: Sequence[float], size: int) -> list[int]:
 
 def _splits(pool: Pool, settings: MixSettings, ablation: str) -> dict[str, list[Cell]]:
     """The cells of each split; a document is in one split by the digest of its key."""
-    dev: Mask = pool["document"] < np.uint64(min(int(settings.dev * 2.0**64), 2**64 - 1))
+    dev: Mask = pool["document"] < np.uint64(dev_bound(settings.dev))
     allowed = eligible(pool, ablation)
     return {
         split: [
@@ -161,7 +166,8 @@ def _sizes(pool: Pool, settings: MixSettings) -> dict[str, int]:
     budget = settings.records if settings.tokens is None else settings.tokens
     if budget is not None:
         return _parts(budget, settings.dev)
-    return {split: _fitting(found) for split, found in _splits(pool, settings, "none").items()}
+    splits = _splits(pool, settings, "none")
+    return {split: _fitting(found) if all(len(cell.places) for cell in found) else 0 for split, found in splits.items()}
 
 
 def _parts(total: int, dev: float) -> dict[str, int]:
@@ -171,14 +177,17 @@ def _parts(total: int, dev: float) -> dict[str, int]:
 
 
 def _fitting(found: Sequence[Cell]) -> int:
-    """The largest number of records that keeps the shares of the cells; none where a cell is empty."""
-    shares, available = [cell.share for cell in found], [len(cell.places) for cell in found]
-    if not all(available):
-        return 0
-    size = math.floor(min((have + 1) / share for have, share in zip(available, shares, strict=True)))
-    while size > 0 and any(need > have for need, have in zip(quotas(shares, size), available, strict=True)):
+    """The largest number of records that keeps the shares of the cells."""
+    size = math.floor(min((len(cell.places) + 1) / cell.share for cell in found))
+    while not _fits(found, size):
         size -= 1
     return size
+
+
+def _fits(found: Sequence[Cell], size: int) -> bool:
+    """Whether every cell has what a number of records asks of it; none always fits."""
+    needs = quotas([cell.share for cell in found], size)
+    return all(need <= len(cell.places) for need, cell in zip(needs, found, strict=True))
 
 
 _OTHERWISE = "change mix.compound, mix.families or mix.dev, or add sources or variants"

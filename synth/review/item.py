@@ -16,6 +16,9 @@ KINDS: tuple[Kind, ...] = ("guideline", "rule", "example")
 Piece = tuple[bool, str]
 """A stretch of text, and whether the other version lacks it."""
 
+BETWEEN = "\f"
+"""Stands between the texts of an item that has several."""
+
 _TOKEN = re.compile(r"\s+|\w+|[^\w\s]")
 
 
@@ -29,7 +32,8 @@ class Item:
         title: One line.
         body: What is needed to judge it.
         before: The original: the answer without the rule, the guideline before an edit; empty where there is none.
-        after: The version under review.
+            Several texts are joined with ``BETWEEN``.
+        after: The version under review, in as many texts.
         strategy: Strategies, joined with ``+``, or ``basic``; agreement is counted per strategy.
         text: What can be edited; None where nothing can.
     """
@@ -42,6 +46,14 @@ class Item:
     after: str
     strategy: str
     text: str | None = None
+
+
+def pairs(before: str, after: str) -> list[tuple[list[Piece], list[Piece]]]:
+    """Each text of the original with its text of the new version, in pieces; one without an original has no pieces."""
+    new = after.split(BETWEEN)
+    if not before:
+        return [([], [(False, text)]) for text in new]
+    return [differences(*pair) for pair in zip(before.split(BETWEEN), new, strict=True)]
 
 
 def differences(before: str, after: str) -> tuple[list[Piece], list[Piece]]:

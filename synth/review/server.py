@@ -21,7 +21,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from harness.errors import DataError, HarnessError, MissingInputError, UnavailableError, UsageError
-from synth.review.item import Item, differences
+from synth.review.item import Item, differences, pairs
 from synth.review.verdicts import Verdict, VerdictLog
 
 HOST = "127.0.0.1"
@@ -104,7 +104,7 @@ class ReviewServer:
     def verdicts(self) -> dict[str, dict[str, Any]]:
         """Item to the reviewer's last standing verdict, for items of the queue."""
         said = self.log.of(self.reviewer)
-        return {item: _said(self.items[item], verdict) for item, verdict in said.items() if item in self.items}
+        return {item: _said(verdict) for item, verdict in said.items() if item in self.items}
 
     def judge(self, content: Mapping[str, Any]) -> dict[str, Any]:
         """Write a verdict; all verdicts after it.
@@ -151,18 +151,17 @@ def serve(
 
 
 def _shown(item: Item) -> dict[str, Any]:
-    old, new = differences(item.before, item.after) if item.before else ([], [(False, item.after)])
     return {
         "kind": item.kind, "id": item.id, "title": item.title, "body": item.body, "strategy": item.strategy,
-        "text": item.text, "before": old, "after": new,
+        "text": item.text, "versions": pairs(item.before, item.after),
     }  # fmt: skip
 
 
-def _said(item: Item, verdict: Verdict) -> dict[str, Any]:
+def _said(verdict: Verdict) -> dict[str, Any]:
     """A verdict as the page reads it; an edit with what it changed."""
     said: dict[str, Any] = {"verdict": verdict.verdict, "reason": verdict.reason, "edited": verdict.edited}
     if verdict.edited is not None:
-        said["before"], said["after"] = differences(verdict.original or item.after, verdict.edited)
+        said["versions"] = [differences(verdict.original or "", verdict.edited)]
     return said
 
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.errors import HarnessError
-from synth.review.item import Item, Piece, differences
+from synth.review.item import Item, Piece, differences, pairs
 from synth.review.verdicts import Verdict, VerdictLog
 
 KEYS = "a accept   e edit   r reject   u undo   n next   p previous   q quit"
@@ -87,15 +87,12 @@ def _screen(item: Item, said: Verdict | None, place: tuple[int, int], notice: st
         verdict = Text(_WORDS[said.verdict] + reason, _COLOURS[said.verdict])
     head.add_row(Text(item.title, "bold"), Text(f"{number + 1} of {total}  ") + verdict)
     parts: list[RenderableType] = [head, Panel(Text(item.body), border_style="dim")]
-    edited = said.edited if said is not None else None
-    before, after = (item.after, edited) if edited is not None else (item.before, item.after)
-    if before:
-        old, new = differences(before, after)
-        parts.append(
-            _beside(Panel(_marked(old, "red strike"), title="before"), Panel(_marked(new, "green"), title="after"))
-        )
-    elif after:
-        parts.append(Panel(Text(after)))
+    versions = pairs(item.before, item.after) if item.after else []
+    if said is not None and said.edited is not None:
+        versions = [differences(said.original or "", said.edited)]
+    for old, new in versions:
+        right = Panel(_marked(new, "green"))
+        parts.append(_beside(Panel(_marked(old, "red strike")), right) if old else right)
     if notice:
         parts.append(Text(notice, "yellow"))
     return Group(*parts, Rule(style="dim"), Text(KEYS, "dim"))

@@ -10,6 +10,7 @@ from synth.records import Family
 from synth.rulebook.library import Template, lookup, lookup_role, templates
 
 _MOST_CODES = 20  # a longer list of codes does not fit a prompt
+_LONGEST = 500  # characters of a sentence; label names can be long
 _FEWEST_NAMES = 2  # a renaming of one label is no rule about naming
 
 
@@ -39,11 +40,14 @@ def _bind(
     if mapping is None:
         return None
     known: dict[str, Any] = {"mapping": mapping, "roles": role_names, **by_role, **concepts}
+    sentence = _sentence(template, known)
+    if len(sentence) > _LONGEST:
+        return None
     touched = [label for concept in template.concepts for label in concepts[concept]]
     return {
         "name": template.name,
         "kind": template.kind,
-        "sentence": _sentence(template, known),
+        "sentence": sentence,
         "labels": touched or list(mapping if not template.role_names else {}),
         "operation": {
             "name": template.operation,

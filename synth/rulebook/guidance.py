@@ -15,6 +15,7 @@ _KINDS = {
     Family.TC: "The text as a whole belongs under {words}",
 }
 _SHOWN = 3
+_LONGEST = 120  # characters of a span or question that an example shows
 
 
 def draft(variables: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,7 +33,8 @@ def reflect(variables: Mapping[str, Any]) -> dict[str, Any]:
 def _item(family: Family, label: str, variables: Mapping[str, Any]) -> dict[str, Any]:
     found = lookup(family, label)
     seen = _from_documents(family, label, variables["documents"])
-    roles = {role: (lookup_role(role) or ("", _spoken(role)))[1] for role in variables["roles"].get(label, ())}
+    known = {role: lookup_role(role) for role in variables["roles"].get(label, ())}
+    roles = {role: entry[1] for role, entry in known.items() if entry is not None}
     if found is None:
         meaning = _KINDS[family].format(words=_spoken(label)) + ", as the examples show."
         typical = list(dict.fromkeys(one["span"] for one in seen if one["span"] and family is not Family.RE))
@@ -55,7 +57,8 @@ def _from_documents(family: Family, label: str, documents: Sequence[Mapping[str,
         facts = [fact for fact in document["answer"] if family is Family.OPEN_IE or fact.get("label", label) == label]
         if label in document["labels"] and facts:
             span, question = span_of(family, facts[0]), document["question"]
-            found.append({"text": document["text"], "span": span, "question": question, "invented": False})
+            if len(span) <= _LONGEST and len(question) <= _LONGEST and span.count(" -> ") <= 1:
+                found.append({"text": document["text"], "span": span, "question": question, "invented": False})
     return found[:_SHOWN]
 
 

@@ -113,7 +113,10 @@ def _executable(
         same(after.answer, opinion, rule, after) for (_, after), (opinion, _) in zip(sample, opinions, strict=True)
     )
     keys = [key for _, keys in opinions for key in keys]
-    return _compared(rule, agreed, len(sample), settings, measured, keys)
+    return _decision(
+        rule, _too_unlike(agreed, len(sample), settings), keys=keys, agreement=agreed / len(sample),
+        compared=len(sample), **measured,
+    )  # fmt: skip
 
 
 def _by_teachers(
@@ -136,18 +139,16 @@ def _by_teachers(
     }
     keys = [key for pair in pairs for key in pair.keys]
     reasons = _too_few(len(answers), len(instructions), settings) or _too_empty(rule, emptied, len(answers))
-    return _compared(rule, len(agreed), len(pairs), settings, measured, keys, reasons)
+    return _decision(
+        rule, [*reasons, *_too_unlike(len(agreed), len(pairs), settings)], keys=keys,
+        agreement=len(agreed) / len(pairs) if pairs else None, compared=len(pairs), **measured,
+    )  # fmt: skip
 
 
-def _compared(
-    rule: Rule, agreed: int, compared: int, settings: RuleSettings, measured: dict[str, Any], keys: list[str],
-    reasons: Sequence[str] = (),
-) -> Decision:  # fmt: skip
-    share = agreed / compared if compared else 0.0
-    said = list(reasons)
-    if share < settings.agreement:
-        said.append(f"two relabellers agree on {agreed} of {compared} answers, less than {settings.agreement:.0%}")
-    return _decision(rule, said, keys=keys, agreement=share, compared=compared, **measured)
+def _too_unlike(agreed: int, compared: int, settings: RuleSettings) -> list[str]:
+    if compared and agreed >= settings.agreement * compared:
+        return []
+    return [f"two relabellers agree on {agreed} of {compared} answers, less than {settings.agreement:.0%}"]
 
 
 def _too_few(changed: int, tried: int, settings: RuleSettings) -> list[str]:

@@ -11,7 +11,7 @@ from pydantic import Field
 from synth.records import Family, Instruction
 from synth.rules.operation import SPAN_FAMILIES, Operation, Outcome, Parameters, SpanParameters
 from synth.rules.rule import Kind
-from synth.rules.spans import UndecidedError, agreed, bare, expand, sentence_of, word_before, words
+from synth.rules.spans import BEFORE_NAMES, UndecidedError, agreed, bare, expand, sentence_of, word_before, words
 
 _PARTS = {"year": r"\b(?:1[0-9]{3}|20[0-9]{2})\b", "number": r"\d+(?:[.,]\d+)*"}
 _SPACED_MARK = r"(?:(?<=\s)|(?<=^)){0}(?=\s|$)"
@@ -92,7 +92,7 @@ def extend_start(instruction: Instruction, parameters: WordList) -> Outcome:
     def change(span: str) -> tuple[str, ...]:
         def at(start: int) -> str:
             begin = start
-            while (place := word_before(text, begin)) is not None and bare(text[place:begin].rstrip()) in listed:
+            while (place := word_before(text, begin)) is not None and _leads(text[place:begin].rstrip(), listed):
                 begin = place
             return text[begin : start + len(span)]
 
@@ -197,6 +197,11 @@ def keep_part(instruction: Instruction, parameters: Part) -> Outcome:
 def whole_sentence(instruction: Instruction, parameters: Parameters) -> Outcome:
     """Gives the whole sentence that a span stands in."""
     return instruction.schema, expand(instruction, (), (), lambda span: (_sentence(instruction.text, span),))
+
+
+def _leads(word: str, listed: set[str]) -> bool:
+    """Whether a listed word goes on with the next one: no sentence or clause ends with it."""
+    return bare(word) in listed and (word[-1] not in ".,;:!?" or (word[-1] == "." and bare(word) in BEFORE_NAMES))
 
 
 def _sentence(text: str, span: str) -> str:

@@ -186,10 +186,9 @@ def both_directions(instruction: Instruction, parameters: LabelParameters) -> Ou
 def override(instruction: Instruction, parameters: Override) -> Outcome:
     """Gives a text of some form (with a question mark, with a link, short) a label of its own instead."""
     labels = instruction.schema.labels
-    schema = Schema(labels if parameters.name in labels else (*labels, parameters.name), instruction.schema.roles)
-    if _TESTS[parameters.test].search(instruction.text) is None:
-        return schema, instruction.answer
-    return schema, ({"label": parameters.name},)
+    if parameters.name in labels or _TESTS[parameters.test].search(instruction.text) is None:
+        raise UndecidedError  # a label that means something already cannot mean this as well
+    return Schema((*labels, parameters.name), instruction.schema.roles), ({"label": parameters.name},)
 
 
 def _drop(instruction: Instruction, parameters: SpanParameters, dropped: set[str]) -> Outcome:

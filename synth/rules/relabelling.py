@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from synth.formats.canonical import canonical
 from synth.records import FACT_KEYS, Family, Instruction, Schema, digest
-from synth.rules.interpreter import invented
+from synth.rules.interpreter import FREE, invented
 from synth.rules.operation import Answer
 from synth.rules.rule import Kind, Rule
 from synth.rules.wording import wording
@@ -69,7 +69,7 @@ def relabelled(rule: Rule, instructions: Iterable[Instruction], teachers: Sequen
             strict=True,
         )
     for instruction, (left, right) in zip(kept, pairs, strict=True):
-        answers = [usable(reply, instruction, instruction.schema) for reply in (left, right)]
+        answers = [usable(reply, rule, instruction, instruction.schema) for reply in (left, right)]
         yield Pair(instruction, answers[0][0], answers[1][0], answers[0][1] + answers[1][1], (*left.keys, *right.keys))
 
 
@@ -85,17 +85,26 @@ def second_opinions(
     """
     requests = [_request(rule, before, 0, after.schema) for before, after in pairs]
     for (before, after), reply in zip(pairs, teacher.ask(requests), strict=True):
-        yield usable(reply, before, after.schema)[0], reply.keys
+        yield usable(reply, rule, before, after.schema)[0], reply.keys
 
 
-def usable(reply: Reply, instruction: Instruction, schema: Schema) -> tuple[Answer | None, int]:
-    """A teacher's answer where it can be used, else None; and 1 where it is not grounded, else 0."""
+def usable(reply: Reply, rule: Rule, instruction: Instruction, schema: Schema) -> tuple[Answer | None, int]:
+    """A teacher's answer where it can be used, else None; and 1 where it is not grounded, else 0.
+
+    Args:
+        reply: What the teacher said.
+        rule: The rule.
+        instruction: The instruction without the rule.
+        schema: The schema under the rule; an option of a question is grounded in it.
+    """
     if reply.content is None:
         return None, 0
     facts = tuple(reply.content["facts"])
     if not all(_well_formed(fact, instruction.family, schema) for fact in facts):
         return None, 0
-    if instruction.family is not Family.GENERAL and invented(facts, instruction):
+    facts = tuple({key: fact[key] for key in FACT_KEYS[instruction.family]} for fact in facts)
+    free = instruction.family is Family.GENERAL or (rule.operation is not None and rule.operation.name in FREE)
+    if not free and not set(invented(facts, instruction)) <= set(schema.labels):
         return None, 1
     return facts, 0
 

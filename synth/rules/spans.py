@@ -29,9 +29,11 @@ SPAN_KEYS = {
 
 _WORD = re.compile(r"\S+")
 _SENTENCE = re.compile(r"[。！？]\s*|(?P<word>\S*)[.!?](?P<close>[\"'”’)\]]*\s+)(?=[\"'“‘(\[]?\s?[A-Z0-9])|\n+")
-_BEFORE_NAMES = frozenset(
+BEFORE_NAMES = frozenset(
     ["mr", "mrs", "ms", "dr", "prof", "sen", "rep", "gov", "gen", "col", "capt", "lt", "sgt", "rev"]
 )
+"""Short forms that stand before a name and never end a sentence."""
+
 _SHORT_FORMS = frozenset(
     re.findall(
         r"\w+",
@@ -208,7 +210,7 @@ def _is_whole(text: str, start: int, end: int) -> bool:
 def _certainty(match: re.Match[str]) -> bool | None:
     """Whether punctuation before a capital letter ends a sentence; None where both can be (U.S., Jr., J.)."""
     word = (match["word"] or "").strip(_EDGE).casefold()
-    if word in _BEFORE_NAMES:
+    if word in BEFORE_NAMES:
         return False
     return None if word and (len(word) == 1 or word in _SHORT_FORMS or "." in word) else True
 

@@ -19,6 +19,7 @@ _SHARES = {Family.NER: 22, Family.RE: 18, Family.EE: 18, Family.MRC: 18, Family.
 """Per hundred documents of no particular family; open relations are made of documents with relations."""
 
 _ORDER = tuple(family for family, share in _SHARES.items() for _ in range(share // 2))
+_OF_DOMAINS = tuple(family for family in _ORDER if family is not Family.GENERAL)
 _PASSAGES: dict[Family, Callable[[Domain, Draws], Document]] = {
     Family.NER: families.entities,
     Family.RE: families.relations,
@@ -74,7 +75,7 @@ def _document(seed: int, number: int, chosen: tuple[Domain, ...] | str | None, f
     draws = Draws(f"{seed}/{number}/{family or ''}/{chosen if isinstance(chosen, str) else ''}")
     if isinstance(chosen, str):
         return texts.document(chosen, draws)
-    kind = family or draws.pick(_ORDER)
+    kind = family or draws.pick(_ORDER if chosen is None else _OF_DOMAINS)
     domain = draws.pick(chosen or domains())
     if kind is Family.GENERAL:
         return texts.general(draws)

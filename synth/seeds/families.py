@@ -80,15 +80,16 @@ def reading(domain: Domain, draws: Draws) -> Document:
     elif kind == 1:
         asked = _unanswerable(domain, sentences, draws)
     question, answer, schema = asked or _answerable(domain, sentences, draws)
-    return _document(Family.MRC, domain, text, schema, answer, question)
+    return replace(_document(Family.MRC, domain, text, schema, answer), question=question)
 
 
 Asked = tuple[str, list[Fact], Schema]
 
 
 def _answerable(domain: Domain, sentences: Sequence[Sentence], draws: Draws) -> Asked:
-    found = [(s, q) for s in sentences for q in s.frame.ask if q.needs | {q.about} <= s.values.keys()]
-    sentence, question = draws.pick(found)
+    found = [(s, q) for s in sentences for q in s.frame.ask if q.names <= s.values.keys()]
+    anchored = [(s, q) for s, q in found if q.needs]  # a question without a name may fit several sentences
+    sentence, question = draws.pick(anchored or found)
     return _worded(domain, question, sentence.values, draws), [{"text": sentence.values[question.about]}], Schema()
 
 
@@ -98,13 +99,13 @@ def _unanswerable(domain: Domain, sentences: Sequence[Sentence], draws: Draws) -
         (question, sentence.values)
         for sentence in sentences
         for question in sentence.frame.ask
-        if question.about not in sentence.values and question.needs <= sentence.values.keys()
+        if question.needs and question.about not in sentence.values and question.needs <= sentence.values.keys()
     ]
     swapped = [
         (question, {**sentence.values, name: value})
         for sentence in sentences
         for question in sentence.frame.ask
-        if question.needs | {question.about} <= sentence.values.keys()
+        if question.names <= sentence.values.keys()
         for name in sorted(question.needs)
         for value in _others(sentence, name, sentences)
     ]
@@ -117,13 +118,14 @@ def _unanswerable(domain: Domain, sentences: Sequence[Sentence], draws: Draws) -
 
 def _yes_no(domain: Domain, sentences: Sequence[Sentence], draws: Draws) -> Asked | None:
     """A yes/no question; for a no, one name is swapped for another of its list."""
-    found = [(s, q) for s in sentences for q in s.frame.check if q.needs | {q.about} <= s.values.keys()]
+    found = [(s, q) for s in sentences for q in s.frame.check if q.names <= s.values.keys()]
     if not found:
         return None
     sentence, question = draws.pick(found)
     values, right = dict(sentence.values), draws.below(2) == 0
     if not right:
-        others = _others(sentence, question.about, sentences)
+        anchored = question.needs > {question.about}
+        others = _others(sentence, question.about, sentences) if anchored else []
         used = {value for one in sentences for value in one.values.values()}
         words = domain.lists[sentence.rules[question.about]]
         values[question.about] = draws.pick(others) if others and draws.below(2) else fresh(words, used, draws)
@@ -160,8 +162,5 @@ def _text(sentences: Sequence[Sentence], draws: Draws) -> str:
     return draws.pick(_JOINTS).join(sentence.text for sentence in sentences)
 
 
-def _document(
-    family: Family, domain: Domain, text: str, schema: Schema, answer: Sequence[Fact], question: str | None = None
-) -> Document:
-    source = f"seeds/{domain.name}"
-    return Document(family, source, "train", text, schema, tuple(answer), LICENCE, question)
+def _document(family: Family, domain: Domain, text: str, schema: Schema, answer: Sequence[Fact]) -> Document:
+    return Document(family, f"seeds/{domain.name}", "train", text, schema, tuple(answer), LICENCE)

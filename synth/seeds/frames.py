@@ -32,11 +32,13 @@ class Question:
         variants: Its wordings.
         needs: Names that the wordings mention.
         about: The name that answers it, or that a wrong yes/no question swaps.
+        names: All of these.
     """
 
     variants: tuple[Variant, ...]
     needs: frozenset[str]
     about: str
+    names: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,7 @@ class Sentence:
         values: Name to text.
         rules: Name to list.
         mentions: List and text of every written name.
-        mark: The words that name the event or the relation.
+        mark: The words that name the event.
     """
 
     frame: Frame
@@ -111,6 +113,12 @@ class Sentence:
 def read_yaml(*parts: str) -> Any:
     """Content of a YAML file of this package."""
     return yaml.load(files("synth").joinpath("seeds", *parts).read_text(encoding="utf-8"), Loader=_Loader)
+
+
+@cache
+def shared_lists() -> Mapping[str, WordList]:
+    """Word lists that every domain and collection can draw from."""
+    return word_lists(read_yaml("words.yaml")["words"])
 
 
 @cache
@@ -143,8 +151,9 @@ def sentence(domain: Domain, frame: Frame, used: set[str], draws: Draws) -> Sent
 
 
 def _domain(name: str, content: Mapping[str, Any], shared: Mapping[str, Any]) -> Domain:
-    words = {**shared["words"], **content.get("words", {})}
-    lists = word_lists(words)
+    own = content.get("words", {})
+    words = {**shared["words"], **own}
+    lists = word_lists(own, shared_lists())
     entity = {rule: entry["label"] for rule, entry in words.items() if isinstance(entry, Mapping)}
     frames = tuple(_frame(_expanded(item, shared["macros"]), f"domain {name}", lists) for item in content["frames"])
     labels = dict.fromkeys([*read_yaml("labels.yaml")["entities"], *(entity[rule] for rule in _rules(frames, entity))])
@@ -192,9 +201,10 @@ def _frame(item: Mapping[str, Any], place: str, lists: Mapping[str, WordList]) -
     referred |= {question.about for question in (*frame.ask, *frame.check)}
     if referred - names:
         raise DataError(f"A frame of {place}", f"refers to unknown names {sorted(referred - names)}", "correct them")
-    always = set.intersection(*({s.name for s in v if isinstance(s, Slot)} for text in texts for v in text))
-    if not any(question.needs | {question.about} <= always for question in frame.ask):
-        raise DataError(f"A frame of {place}", f"has no question that {texts[0][0]} always answers", "add one")
+    for variant in (variant for text in texts for variant in text):
+        held = {s.name for s in variant if isinstance(s, Slot)}
+        if not any(question.names <= held for question in frame.ask):
+            raise DataError(f"A frame of {place}", f"has no question that {variant} answers", "add one")
     return frame
 
 
@@ -209,7 +219,8 @@ def _expanded(item: Mapping[str, Any], macros: Mapping[str, str]) -> dict[str, A
 def _question(entry: Sequence[Any], names: set[str], place: str) -> Question:
     *wordings, about = entry
     variants = tuple(variant for text in wordings for variant in unroll(text, place, known=names))
-    return Question(variants, frozenset(s.name for v in variants for s in v if isinstance(s, Slot)), about)
+    needs = frozenset(s.name for v in variants for s in v if isinstance(s, Slot))
+    return Question(variants, needs, about, needs | {about})
 
 
 def _several(value: Any) -> list[Any]:

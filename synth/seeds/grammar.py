@@ -6,7 +6,7 @@ A pattern is a sentence with
     {p}            the same name again;  {p~} only its last word
     [ on {d:date}] a part that half of the sentences have
     (joined|left)  alternatives
-    *joined*       the words that name the event or the relation
+    *joined*       the words that name the event: its trigger
 
 Patterns are unrolled once, when they are read: every combination of optional parts and alternatives becomes a flat
 tuple of segments, so that drawing a sentence is one choice and one loop.
@@ -55,7 +55,7 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Words that name the event or the relation."""
+    """The words that name the event."""
 
     text: str
 
@@ -71,6 +71,7 @@ class Filling:
     Attributes:
         parts: Pieces of text so far.
         values: Name to text, of the pattern that is being filled.
+        rules: Name to list, likewise.
         mentions: Rule and text of every written name, in order.
         mark: The words that name the event, of the pattern that is being filled.
         used: Texts that no other name may take.
@@ -141,16 +142,18 @@ class WordList:
                 yield from groups[0]
 
 
-def word_lists(content: Mapping[str, Any]) -> dict[str, WordList]:
+def word_lists(content: Mapping[str, Any], known: Mapping[str, WordList] | None = None) -> dict[str, WordList]:
     """Lists by name; a list may refer to any other that does not lead back to it.
 
     Args:
         content: Name to a list of words, or to a mapping with ``words``.
+        known: Lists that are there already.
 
     Raises:
         DataError: A list leads back to itself.
     """
-    lists: dict[str, WordList] = {}
+    lists: dict[str, WordList] = dict(known or {})
+    done: set[str] = set()
     open_lists: set[str] = set()
 
     def read(name: str) -> None:
@@ -160,12 +163,13 @@ def word_lists(content: Mapping[str, Any]) -> dict[str, WordList]:
         entry = content[name]
         words = [str(word) for word in (entry["words"] if isinstance(entry, Mapping) else entry)]
         for other in _REFERENCE.findall(" ".join(words)):
-            if other in content and other not in lists:
+            if other in content and other not in done:
                 read(other)
         lists[name] = WordList(name, words, lists)
+        done.add(name)
 
     for name in content:
-        if name not in lists:
+        if name not in done:
             read(name)
     return lists
 

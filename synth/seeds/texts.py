@@ -14,7 +14,7 @@ from importlib.resources import files
 from synth.draws import Draws
 from synth.records import Document, Family, Schema
 from synth.seeds.families import LICENCE
-from synth.seeds.frames import read_yaml
+from synth.seeds.frames import read_yaml, shared_lists
 from synth.seeds.general import GENERAL, task
 from synth.seeds.grammar import Filling, Variant, WordList, fill, unroll, word_lists
 
@@ -39,9 +39,8 @@ class Collection:
 @cache
 def collections() -> Mapping[str, Collection]:
     """All collections, by name."""
-    shared = read_yaml("words.yaml")["words"]
     found = sorted(path.name for path in (files("synth") / "seeds" / "texts").iterdir() if path.name.endswith(".yaml"))
-    return {name.removesuffix(".yaml"): _collection(name.removesuffix(".yaml"), shared) for name in found}
+    return {name.removesuffix(".yaml"): _collection(name.removesuffix(".yaml")) for name in found}
 
 
 def names() -> tuple[str, ...]:
@@ -79,9 +78,9 @@ def _labelled(collection: Collection, draws: Draws) -> Document:
     return Document(Family.TC, source, "train", text, collection.schema, ({"label": label},), LICENCE)
 
 
-def _collection(name: str, shared: Mapping[str, object]) -> Collection:
+def _collection(name: str) -> Collection:
     content = read_yaml("texts", f"{name}.yaml")
-    lists = word_lists({**shared, **content.get("words", {})})
+    lists = word_lists(content.get("words", {}), shared_lists())
     patterns = {
         str(label): tuple(unroll(text, f"texts {name}", sentence=True) for text in texts)
         for label, texts in content["labels"].items()

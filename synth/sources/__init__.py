@@ -61,7 +61,7 @@ def _documents(source: recipe.Source, seed: int, mirror: Path | None) -> Iterato
     name, entry = entry_of(source.dataset or "")
     family, reader = reader_of(name, entry, source.family)
     config, split = config_of(name, entry, source.config), split_of(name, entry, source.split)
-    rows = _rows(name, config, split, mirror)
+    rows = _rows(name, (config, split), entry.revision, mirror)
     _warn_of_stand_in(name, entry, config, len(rows))
     table = Table(entry, family, entry.classes(config), _tag_names(rows, entry))
     function: Callable[[Row, Table], Iterable[Reading]] = getattr(readers, reader, None) or getattr(tasks, reader)
@@ -78,15 +78,16 @@ def _documents(source: recipe.Source, seed: int, mirror: Path | None) -> Iterato
         )  # fmt: skip
 
 
-def _rows(name: str, config: str | None, split: str, mirror: Path | None) -> Any:
-    """Rows of the mirror where it holds the split, else of the hub."""
+def _rows(name: str, part: tuple[str | None, str], revision: str | None, mirror: Path | None) -> Any:
+    """Rows of one configuration and split: of the mirror where it holds them, else of the hub."""
     import datasets
 
+    config, split = part
     folder = mirrored(name, mirror, config) if mirror is not None else None
     lacking = folder is not None and split not in mirror_splits(folder, config)
     try:
         with resolving(None if lacking else mirror):
-            return datasets.load_dataset(name, config, split=split)
+            return datasets.load_dataset(name, config, split=split, revision=revision)
     except (MissingInputError, UnavailableError) as error:
         if not lacking:
             raise

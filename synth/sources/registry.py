@@ -30,6 +30,7 @@ class Entry(BaseModel):
     configs: tuple[str, ...] | None = None
     train: str = "train"
     unscored: tuple[str, ...] = ()
+    revision: str | None = None
     published: dict[str, int] = {}
 
     def column(self, role: str) -> str:

@@ -15,7 +15,10 @@ import numpy as np
 from synth.stats.survey import Found
 
 _INK, _PALE = "#1f2933", "#9aa5b1"
-_COLOURS = ("#3e7cb1", "#e0a458", "#5b8e7d", "#b0413e", "#8064a2", "#81a4cd", "#c8963e")
+_COLOURS = (
+    *("#3e7cb1", "#e0a458", "#5b8e7d", "#b0413e", "#8064a2", "#81a4cd", "#c8963e", "#2f4858", "#f2c9a1"),
+    *("#9bc1a5", "#d98880", "#b8a9c9", "#616e7c", "#c5d6e8"),
+)
 _MOST_LABELS = 12
 _STYLE: Mapping[str, Any] = {
     "svg.fonttype": "none",
@@ -98,17 +101,16 @@ def _strategies(axes: Any, by_family: Mapping[str, Mapping[str, int]]) -> int:
 
 
 def _stacked(axes: Any, by_family: Mapping[str, Mapping[str, int]]) -> int:
+    """Shares within each family: families differ in size by far more than in make-up."""
     names = list(dict.fromkeys(name for counts in by_family.values() for name in counts))
-    lefts = np.zeros(len(by_family))
-    families = list(by_family)
+    families, lefts = list(by_family), np.zeros(len(by_family))
     for number, name in enumerate(names):
-        rows = np.array([by_family[family].get(name, 0) for family in families])
-        colour, hatch = _COLOURS[number % len(_COLOURS)], ("", "///", "...")[number // len(_COLOURS) % 3]
-        axes.barh(families, rows, left=lefts, color=colour, hatch=hatch, edgecolor="white", label=name, height=0.7)
-        lefts += rows
+        shares = np.array([100 * counts.get(name, 0) / sum(counts.values()) for counts in by_family.values()])
+        axes.barh(families, shares, left=lefts, color=_COLOURS[number % len(_COLOURS)], label=name, height=0.7)
+        lefts += shares
     axes.invert_yaxis()
-    axes.set_xlabel("examples")
-    _thousands(axes)
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("examples of the family, %")
     axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.02), frameon=False, fontsize=9)
     return max(len(families), round(0.75 * len(names)))
 

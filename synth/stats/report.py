@@ -32,6 +32,10 @@ def stats(
         DataError: A shard is torn.
         StoreError: The folder cannot be written.
     """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(out, error) from error
     found = look(filtered, corpus, recipe.seed)
     numbers = measure(found, usage)
     drawn = plots(numbers, found)
@@ -42,12 +46,14 @@ def stats(
         **{f"{name}.svg": svg for name, svg in drawn.items()},
     }
     try:
-        out.mkdir(parents=True, exist_ok=True)
         for old in out.glob("*.svg"):
             old.unlink()
         for name, text in pages.items():
             (out / name).write_text(text, encoding="utf-8")
     except OSError as error:
-        reason = f"cannot be written ({error.strerror})"
-        raise StoreError(f"Folder {out}", reason, "free space or name another folder") from error
+        raise _unwritable(out, error) from error
     return numbers
+
+
+def _unwritable(out: Path, error: OSError) -> StoreError:
+    return StoreError(f"Folder {out}", f"cannot be written ({error.strerror})", "free space or name another folder")

@@ -73,6 +73,12 @@ def _check(settings: TeacherSettings) -> None:
             raise DataError(
                 "The recipe", f"has a teacher of kind {settings.kind} without {name}", f"give teacher.{name}"
             )
-    url = urlsplit(settings.url or "")
-    if url.username or url.password or "key" in url.query.lower():
-        raise DataError("teacher.url", "holds a secret", f"put it into the variable {settings.key_variable}")
+    if not settings.url:
+        return
+    url = urlsplit(settings.url)
+    if url.scheme not in ("http", "https") or not url.netloc:
+        raise DataError(f"teacher.url {settings.url}", "is no base URL", "write one like http://localhost:8000/v1")
+    if url.username or url.password or url.query:
+        raise DataError(
+            "teacher.url", "holds more than an address", f"put a key into the variable {settings.key_variable}"
+        )

@@ -58,8 +58,8 @@ class Batch:
         if waiting:
             raise MissingInputError(
                 f"Teacher {self.name}",
-                f"is waiting for batch responses: {waiting} requests wait, {files.written} of them were written now, "
-                f"in {self._folder}/requests-*.jsonl",
+                f"is waiting for batch responses ({waiting} open, {files.written} of them written now to "
+                f"{self._folder}/requests-*.jsonl)",
                 f"run the request files, put the response files into {self._folder / 'responses'} and run again",
             )
 

@@ -20,7 +20,8 @@ _QUOTED = 300
 class Remedy(Enum):
     """What to do about a fault."""
 
-    WAIT = "the server is away or busy: try again"
+    WAIT = "the server is away: try again"
+    PAUSE = "the server has too much of us: every call waits, then try again"
     RETRY = "the server stumbled over this call: try again"
     SKIP = "the server will never take this call: it fails, the others go on"
     STOP = "the server will never take any call: stop"
@@ -71,12 +72,10 @@ class Patience:
 PATIENCE = Patience()
 
 
-def fault_of(error: OpenAIError, timeout_s: float, clean: Callable[[str], str]) -> Fault:
+def fault_of(error: OpenAIError, clean: Callable[[str], str]) -> Fault:
     """The fault that an error of the client stands for; ``clean`` takes secrets out of what the server said."""
     import openai
 
-    if isinstance(error, openai.APITimeoutError):
-        return Fault(Remedy.WAIT, f"no answer within {timeout_s:g} s")
     if isinstance(error, openai.APIStatusError):
         return _status(error, clean(error.response.text))
     cause = error.__cause__ or error
@@ -86,11 +85,13 @@ def fault_of(error: OpenAIError, timeout_s: float, clean: Callable[[str], str]) 
 def _status(error: APIStatusError, raw: str) -> Fault:
     code = error.status_code
     reason = f"status {code}, {_message(raw)}"
-    wait_s = retry_after_s(error.response.headers.get("retry-after"))
-    if code in (408, 409, 425, 429, 502, 503, 504):
-        return Fault(Remedy.WAIT, reason, raw, wait_s)
+    told_s = retry_after_s(error.response.headers.get("retry-after"))
+    if code == 429 or (told_s is not None and code >= 500):
+        return Fault(Remedy.PAUSE, reason, raw, told_s)
+    if code in (408, 409, 425, 502, 503, 504):
+        return Fault(Remedy.WAIT, reason, raw)
     if code >= 500:
-        return Fault(Remedy.RETRY, reason, raw, wait_s)
+        return Fault(Remedy.RETRY, reason, raw)
     return Fault(Remedy.STOP if code in (401, 403, 404, 405) else Remedy.SKIP, reason, raw)
 
 

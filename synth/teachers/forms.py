@@ -86,11 +86,25 @@ def _body(call: Call, with_schema: bool, limit: str) -> dict[str, Any]:
 def response_format(prompt: Prompt) -> dict[str, Any]:
     """The request for an answer that follows the prompt's schema; the prompt must have one.
 
-    Every object is closed and all its keys are asked for, as strict structured output wants it.
+    A strict one closes every object, asks for all its keys and has no defaults. What holds a mapping with keys of the
+    model's choice cannot be strict: it goes as it is, and the server does its best.
+
+    Source: OpenAI, guide to structured outputs, "Supported schemas".
     """
     assert prompt.model is not None
-    schema = _closed(prompt.model.model_json_schema())
-    return {"type": "json_schema", "json_schema": {"name": prompt.id, "schema": schema, "strict": True}}
+    schema = prompt.model.model_json_schema()
+    strict = not _has_free_keys(schema)
+    form = {"name": prompt.id, "schema": _closed(schema) if strict else schema, "strict": strict}
+    return {"type": "json_schema", "json_schema": form}
+
+
+def _has_free_keys(schema: Any) -> bool:
+    if isinstance(schema, list):
+        return any(map(_has_free_keys, schema))
+    if not isinstance(schema, dict):
+        return False
+    free = schema.get("type") == "object" and bool(schema.get("additionalProperties"))
+    return free or any(map(_has_free_keys, schema.values()))
 
 
 def _closed(schema: Any) -> Any:
@@ -99,6 +113,8 @@ def _closed(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     made = {name: _closed(value) for name, value in schema.items()}
-    if isinstance(made.get("properties"), dict) and made.get("type") == "object":
+    if made.get("type") == "object" and isinstance(made.get("properties"), dict):
+        for one in made["properties"].values():
+            one.pop("default", None)
         made |= {"required": list(made["properties"]), "additionalProperties": False}
     return made

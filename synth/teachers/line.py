@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import time
 from contextlib import suppress
 from functools import partial
@@ -18,7 +19,7 @@ from synth.teachers.forms import Forms
 from synth.teachers.replies import MalformedReplyError, Reply, reply_of
 from synth.teachers.tally import Tally
 
-_STRIKES = 3
+_STRIKES, _REFUSALS = 3, 20
 _REFUSAL_S = 0.25  # a server that refuses a schema does so at once; one that is silent for so long is writing
 
 
@@ -37,14 +38,12 @@ class Line:
         self._settings, self._cache, self._tally = settings, cache, tally
         self._forms, self._patience = forms, patience
         self._key = os.environ.get(settings.key_variable, "")
-        self._client = AsyncOpenAI(
-            api_key=self._key or "none", base_url=settings.url, timeout=settings.timeout_s, max_retries=0
-        )
+        self._client = AsyncOpenAI(api_key=self._key or "none", base_url=settings.url, timeout=None, max_retries=0)
         self._slots = asyncio.Semaphore(settings.concurrency)
         self._probes: dict[str, asyncio.Event] = {}
         self._flights: dict[str, asyncio.Task[Reply]] = {}
         self._next_at = self._pause_until = self._answered_at = 0.0
-        self._strikes = 0
+        self._strikes = self._refused = 0
 
     async def reply(self, call: Call) -> Reply:
         """The reply to a call; two equal calls are sent once.
@@ -57,8 +56,13 @@ class Line:
         flight = self._flights.get(call.key)
         if flight is None:
             flight = self._flights[call.key] = asyncio.create_task(self._reply(call))
-            flight.add_done_callback(lambda _: self._flights.pop(call.key, None))
+            flight.add_done_callback(partial(self._landed, call.key))
         return await flight
+
+    def _landed(self, key: str, flight: asyncio.Task[Reply]) -> None:
+        del self._flights[key]
+        if not flight.cancelled():
+            flight.exception()  # looked at, even where nobody waits for it any more
 
     async def close(self) -> None:
         """Close the connections."""
@@ -94,7 +98,8 @@ class Line:
 
     async def _tries(self, call: Call) -> Reply:
         since = failed = 0.0
-        for tries in range(1, self._settings.retries + 2):
+        tries = 0
+        while True:
             try:
                 async with self._slots:
                     await self._turn()
@@ -102,25 +107,24 @@ class Line:
                     return await self._try(call)
             except Fault as fault:
                 failed = time.monotonic()
-                if fault.remedy is Remedy.SKIP:
-                    return Reply(failure=fault.reason)
-                if fault.remedy is Remedy.STOP:
-                    raise self._error(f"refuses every request ({fault.reason})", self._what_to_check()) from fault
+                others = self._answered_at > since
+                # Where too many calls get others answered, this one will have its turn: it does not run out of tries.
+                tries = 1 if others and fault.remedy is Remedy.PAUSE else tries + 1
+                if fault.remedy in (Remedy.SKIP, Remedy.STOP):
+                    return self._refused_by(fault)
                 if tries > self._settings.retries:
-                    return self._gave_up(fault, since)
+                    return self._gave_up(fault, others)
                 wait_s = self._wait_s(fault, tries)
             self._tally.count(retries=1)
             await asyncio.sleep(wait_s)
-        raise AssertionError("the loop always returns")
 
     async def _try(self, call: Call) -> Reply:
         sent = time.monotonic()
         raw = await self._forms.exchange(call, partial(self._post, call))
         self._answered_at = time.monotonic()
         self._strikes = 0
-        reply = self._cache.put(call, raw, self._answered_at - sent)
-        self._tally.reply(reply)
-        return reply
+        self._tally.reply(reply_of(raw))
+        return self._cache.put(call, raw, self._answered_at - sent)
 
     async def _post(self, call: Call, body: dict[str, Any]) -> str:
         """The raw body of a completion; a failure is logged and raised as Fault."""
@@ -128,11 +132,15 @@ class Line:
 
         raw = ""
         try:
-            # Not chat.completions.create: it checks the ready body against types, which takes longer than sending it
-            raw = self._clean(await self._client.post("/chat/completions", body=body, cast_to=str))
+            # Not chat.completions.create: it checks the ready body against types, which takes longer than sending it.
+            # The client's own time-out is one between bytes, so it is off.
+            async with asyncio.timeout(self._settings.timeout_s):
+                raw = self._clean(await self._client.post("/chat/completions", body=body, cast_to=str))
             reply_of(raw)
+        except TimeoutError:
+            fault = Fault(Remedy.WAIT, f"no answer within {self._settings.timeout_s:g} s")
         except OpenAIError as error:
-            fault = fault_of(error, self._settings.timeout_s, self._clean)
+            fault = fault_of(error, self._clean)
         except MalformedReplyError as error:
             fault = Fault(Remedy.RETRY, str(error), raw)
         else:
@@ -143,28 +151,35 @@ class Line:
     async def _turn(self) -> None:
         """Wait until the rate limit, and a server that asked for a pause, allow another call."""
         while (now := time.monotonic()) < self._pause_until:
-            await asyncio.sleep(self._pause_until - now)
+            await asyncio.sleep(self._pause_until - now + random.uniform(0, self._patience.first_s))
         if self._settings.requests_per_minute:
             turn = max(now, self._next_at)
             self._next_at = turn + 60 / self._settings.requests_per_minute
             await asyncio.sleep(turn - now)
 
     def _wait_s(self, fault: Fault, tries: int) -> float:
-        """Seconds before the next try; a wait that the server asks for holds every call."""
-        told = fault.retry_after_s
-        if told is None:
-            return self._patience.wait_s(tries)
-        if told > self._patience.told_s:
-            raise self._error(f"asks to wait {told:.0f} s ({fault.reason})", "run again then") from fault
-        self._pause_until = max(self._pause_until, time.monotonic() + told)
-        return told
+        """Seconds before the next try."""
+        told_s = fault.retry_after_s
+        wait_s = self._patience.wait_s(tries) if told_s is None else told_s
+        if wait_s > self._patience.told_s:
+            raise self._error(f"asks to wait {wait_s:.0f} s ({fault.reason})", "do so") from fault
+        if fault.remedy is Remedy.PAUSE:
+            self._pause_until = max(self._pause_until, time.monotonic() + wait_s)
+        return wait_s
 
-    def _gave_up(self, fault: Fault, since: float) -> Reply:
-        """The end of patience with one call; the server is dead where it answered nobody since the fault before."""
+    def _refused_by(self, fault: Fault) -> Reply:
+        """A call that will never be taken; after many of these and no answer, in this job or before, none will."""
+        self._refused += 1
+        none_taken = self._refused >= _REFUSALS and not self._cache.rows("SELECT 1 FROM responses LIMIT 1")
+        if fault.remedy is Remedy.STOP or none_taken:
+            raise self._error(f"refuses every request ({fault.reason})", self._what_to_check()) from fault
+        return Reply(failure=fault.reason)
+
+    def _gave_up(self, fault: Fault, others: bool) -> Reply:
+        """The end of patience with one call; the server is dead where it answered no others since the fault before."""
         times = f"{self._settings.retries + 1} times" if self._settings.retries else "once"
         self._strikes += 1
-        alive = self._answered_at > since
-        if not alive and (fault.remedy is Remedy.WAIT or self._strikes >= _STRIKES):
+        if not others and (fault.remedy is not Remedy.RETRY or self._strikes >= _STRIKES):
             raise self._error(f"gives no answer (asked {times}; {fault.reason})", "see that it runs") from fault
         return Reply(failure=f"asked {times}; {fault.reason}")
 

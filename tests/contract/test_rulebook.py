@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -15,6 +17,7 @@ from synth.recipe import GuidelineSettings, RuleSettings
 from synth.records import Document, Family, Instruction
 from synth.rulebook.library import example, normal
 from synth.rules import Kind, Rule, apply, propose, wording
+from synth.teachers import Request
 from synth.teachers.rulebook import Rulebook
 
 LABELLED = (Family.NER, Family.RE, Family.EE, Family.TC)
@@ -49,6 +52,10 @@ MADE: tuple[Instruction, ...] = (
                 ("agent", "from them"), ("victim", "them")),
           event("discover vulnerability", "found"), labels=list(EE_ROLES), roles=EE_ROLES),
     asked(Family.EE, "They posed as a bank.", event("phishing", "posed"), labels=list(EE_ROLES), roles=EE_ROLES),
+    asked(Family.EE, "Fraudsters rang and posed.", event("phishing", "rang"), event("phishing", "posed"),
+          labels=list(EE_ROLES), roles=EE_ROLES),
+    asked(Family.MRC, "The wall is 40 metres long.", {"text": "40"}),
+    asked(Family.MRC, "It opened on 3 May 1987.", {"text": "3 May 1987"}),
     asked(Family.TC, "It opens at nine. #now", {"label": "neutral"}, labels=["positive", "neutral", "negative"]),
     asked(Family.TC, "Envoys met.", {"label": "world"}, labels=["world", "business"]),
     asked(Family.TC, "Soon!", {"label": "optimism"}, labels=["joy", "optimism"]),
@@ -171,6 +178,31 @@ def test_every_rule_binds_and_changes_something(name: str) -> None:
         assert "$" not in str(rule.operation)
 
 
+SAID = re.compile(
+    r"(?:for|from) (?P<old>[A-Z0-9][\w, ]*?) (?:mark only|mark|give) (?P<new>[\w ]+)\.$|"
+    r"(?:mark|give|to it:|answer:|tail:) (?P<grown>[\w ]+), not (?P<short>[\w ]+)\.$"
+)
+
+
+def test_the_examples_in_the_sentences_are_what_the_operations_do() -> None:
+    """Where a sentence says "for this mark that", the interpreter makes that of this."""
+    seen = set()
+    for rule in rules():
+        found = SAID.search(rule.sentence)
+        if found is None or rule.family not in (Family.NER, Family.RE, Family.MRC):
+            continue
+        old, new = found["old"] or found["short"], found["new"] or found["grown"]
+        text = f"So {new if found['grown'] else old} it was."
+        label = rule.labels[0] if rule.labels else "thing"
+        facts = {Family.RE: relation(label, old, old), Family.NER: {"label": label, "text": old}}
+        fact = facts.get(rule.family, {"text": old})
+        after = apply(rule, replace(asked(rule.family, text, fact), source=rule.source))
+        assert after is not None, rule.sentence
+        assert after.answer[0].get("text", after.answer[0].get("head")) == new, rule.sentence
+        seen.add(rule.name)
+    assert len(seen) >= 10
+
+
 def test_every_rule_is_idempotent() -> None:
     """An answer that follows a rule is not changed by it again."""
     wrong = []
@@ -188,6 +220,35 @@ def test_the_rulebook_guides_every_label_set_of_the_grammar() -> None:
     assert {one.status for one in found} == {"approved"}
     assert [(one.family, one.source) for one in found if not one.items] == []
     assert len(found) == len(everything()[0])
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        asked(Family.MRC, "word " * 400, {"text": "word " * 300}),
+        asked(Family.RE, "a -> b and c", relation("zorb", "a -> b", "c")),
+        asked(Family.EE, "x " * 400, event("zorb", "x " * 200, ("who", "x"))),
+        asked(Family.NER, "y", labels=["zorb"]),
+        asked(Family.NER, "long " * 200, *entities(("zorb", "long " * 190))),
+        asked(Family.TC, "你好", {"label": "🜁"}, labels=["🜁", "zorb blat"]),
+        asked(Family.RE, "One.", labels=["l" * 250]),
+        asked(Family.TC, "One.", {"label": "joy" + " " * 280}, labels=["joy" + " " * 280, "op-ti-mism" + " " * 280]),
+    ],
+)
+def test_odd_data_do_not_make_the_rulebook_fail(odd: Instruction) -> None:
+    """Long answers, arrows in spans, labels without an example: there is a guideline, not an error."""
+    found = list(draft(label_sets(documents(odd)), TEACHER, GuidelineSettings()))
+    assert {one.status for one in found} == {"approved"}
+    assert all(len(rule.sentence) <= 500 for rule in propose(label_sets(documents(odd)), TEACHER, RuleSettings()))
+
+
+def test_the_rulebook_proposes_its_rules_as_a_teacher_does() -> None:
+    """As a teacher it gives the rules that fit a label set, in the form that the prompt asks for."""
+    variables = {"family": "tc", "labels": ["positive", "negative"], "roles": {}}
+    (found,) = TEACHER.ask([Request("rule_propose", variables)])
+    assert found.content is not None
+    assert "class-codes" in {rule["name"] for rule in found.content["rules"]}
+    assert rulebook.answer("rule_propose", {"family": "general", "labels": [], "roles": {}}) is not None
 
 
 def test_the_rulebook_is_silent_where_it_has_nothing_to_say() -> None:

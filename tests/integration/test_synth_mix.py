@@ -148,6 +148,22 @@ def test_nothing_that_is_held_out_enters_a_corpus(tmp_path: Path) -> None:
         assert found["pool"]["held_out"] == {"rules": 50, "formats": 2, "phrasings": 1}
 
 
+def test_what_a_person_rejected_stays_out(pool: Path, tmp_path: Path) -> None:
+    """Also of a corpus that is not filtered; it counts as rejected by the review."""
+    first = mix(pool, tmp_path / "first", recipe(records=40), Local(1))
+    refused = {row["id"] for row in rows(tmp_path / "first", "train")[:9]}
+    wanted = recipe(records=40, ablation="unfiltered")
+    found = mix(pool, tmp_path / "second", wanted, Local(1), refused=refused)
+    assert not refused & {row["id"] for row in rows(tmp_path / "second", "train")}
+    assert (first["rejected"].get("review"), found["rejected"]["review"]) == (None, 9)
+
+
+def test_an_empty_dev_split_is_said(tmp_path: Path) -> None:
+    """Too few documents for the share of the dev split: the corpus is made, with a note."""
+    folder = write_pool(tmp_path / "filtered", list(examples(4)))
+    assert "dev split is empty" in mix(folder, tmp_path / "corpus", recipe(dev=0.01), Local(1))["notes"][0]
+
+
 def test_a_corpus_that_cannot_be_filled_leaves_the_old_one(pool: Path, tmp_path: Path) -> None:
     """An error comes before anything is touched."""
     corpus = tmp_path / "corpus"
@@ -176,6 +192,15 @@ def test_a_full_disk_leaves_the_old_corpus_and_nothing_else(
     assert {path.name for path in tmp_path.iterdir()} == {"corpus"}
 
 
+def test_what_a_killed_call_left_is_cleared(pool: Path, tmp_path: Path) -> None:
+    """Half a corpus of an earlier process neither stays nor gets into the new one."""
+    (tmp_path / "corpus.partial" / "spills").mkdir(parents=True)
+    (tmp_path / "corpus.partial" / "train-00000-of-00009.jsonl").write_text("half a r")
+    mix(pool, tmp_path / "corpus", recipe(records=50), Local(1))
+    assert {path.name for path in tmp_path.iterdir()} == {"corpus"}
+    assert len(rows(tmp_path / "corpus", "train")) == 48
+
+
 def test_without_filtered_examples_the_step_before_is_named(tmp_path: Path) -> None:
     """An empty or missing folder is a missing input."""
     with pytest.raises(MissingInputError, match="run the step before"):
@@ -191,13 +216,14 @@ def test_tokens_are_no_budget_where_they_were_not_counted(tmp_path: Path) -> Non
     assert mix(folder, tmp_path / "corpus", recipe(dev=0.0), Local(1))["splits"]["train"]["tokens"] is None
 
 
-def test_a_torn_shard_is_named(pool: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a file is an error with its name, not a smaller corpus."""
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_torn_shard_is_named(tmp_path: Path, workers: int) -> None:
+    """Half a file is an error with its name, not a smaller corpus, in this process as in another."""
     folder = write_pool(tmp_path / "filtered", list(examples(40)))
     path = sorted(folder.iterdir())[1]
     path.write_bytes(path.read_bytes()[:300])
     with pytest.raises(DataError, match=path.name):
-        mix(folder, tmp_path / "corpus", recipe(), Local(1))
+        mix(folder, tmp_path / "corpus", recipe(), Local(workers))
 
 
 def test_a_lone_surrogate_is_said_with_its_row(tmp_path: Path) -> None:

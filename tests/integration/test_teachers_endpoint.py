@@ -117,11 +117,27 @@ def test_a_passing_fault_is_tried_again(tmp_path: Path, fault: Act, reason: str)
         assert logged(tmp_path)[0][1] == fault.body
 
 
-def test_a_slow_answer_is_tried_again(tmp_path: Path) -> None:
-    """Past the time-out a request counts as lost."""
-    answer = only(first(Act(delay_s=2)), tmp_path, timeout_s=0.2)
+@pytest.mark.parametrize("slow", [Act(delay_s=3), Act(drip_s=0.05)])
+def test_a_slow_answer_is_tried_again(tmp_path: Path, slow: Act) -> None:
+    """Past the time-out a request counts as lost, even where bytes drip in all the time."""
+    answer = only(first(slow), tmp_path, timeout_s=0.4)
     assert answer.outcome is Outcome.STRICT
-    assert logged(tmp_path)[0][0] == "no answer within 0.2 s"
+    assert logged(tmp_path)[0][0] == "no answer within 0.4 s"
+
+
+def test_too_many_requests_slow_everybody_down(tmp_path: Path) -> None:
+    """Without a Retry-After the wait is ours, and it holds the others too: nobody runs out of tries meanwhile."""
+    taken: list[float] = []
+
+    def plan(number: int, body: dict[str, Any]) -> Act:
+        now = time.monotonic()
+        if sum(moment > now - 0.03 for moment in taken) >= 3:
+            return Act(status=429, body="{}")
+        taken.append(now)
+        return Act()
+
+    answers, _ = ask(plan, tmp_path, count=60, concurrency=8, retries=8)
+    assert {answer.outcome for answer in answers} == {Outcome.STRICT}
 
 
 @pytest.mark.parametrize("told", ["0.5", "date"])
@@ -166,6 +182,16 @@ def test_a_server_that_takes_no_request_stops_the_job(tmp_path: Path, status: in
     assert "teacher.sqlite" in str(caught.value)
     assert len(server.bodies) == 6
     assert spent(tmp_path / "teacher.sqlite").sent == 5
+
+
+def test_a_server_that_refuses_whatever_is_sent_stops_the_job(tmp_path: Path) -> None:
+    """Twenty refusals and no answer ever mean wrong settings; where there were answers, refused requests fail alone."""
+    plan: Plan = lambda number, body: Act(status=422, body='{"detail": "unknown field seed"}')  # noqa: E731
+    with pytest.raises(UnavailableError, match=r"refuses every request \(status 422, unknown field seed\)"):
+        ask(plan, tmp_path, count=100)
+    ask(first(), tmp_path, count=1)
+    answers, _ = ask(plan, tmp_path, count=100)
+    assert [answer.outcome for answer in answers] == [Outcome.STRICT] + [Outcome.FAILED] * 99
 
 
 def test_a_dead_endpoint_is_one_clear_error(tmp_path: Path) -> None:
@@ -318,9 +344,9 @@ def test_the_newer_name_of_the_token_limit_is_learned(tmp_path: Path) -> None:
 
 def test_requests_per_minute_are_kept(tmp_path: Path) -> None:
     """Requests are spaced, whatever the concurrency."""
-    _, server = ask(first(), tmp_path, count=6, requests_per_minute=600)
-    gaps = [later - earlier for earlier, later in zip(server.times, server.times[1:], strict=False)]
-    assert min(gaps) >= 0.08
+    _, server = ask(first(), tmp_path, count=11, requests_per_minute=600)
+    assert server.times[-1] - server.times[0] >= 0.8
+    assert server.most <= 2
 
 
 def test_the_key_is_sent_and_written_nowhere(

@@ -8,13 +8,19 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from synth_pools import examples, write_pool
 
+from harness.errors import DataError
 from harness.executors import Local
 from synth.mix import mix
-from synth.recipe import Recipe, recipe_of
+from synth.mix.pool import CLEAN, HELD_OUT, PASSED, ROW, STRATEGY_BITS
+from synth.mix.selection import ABLATIONS, largest, quotas, select
+from synth.recipe import MixSettings, Recipe, recipe_of
+from synth.records import Family
 
 ROWS = list(examples(60))
 
@@ -62,3 +68,37 @@ def test_the_corpus_does_not_depend_on_how_the_pool_lies(order: list[int], size:
             for folder in (one, other)
         ]
     assert hashes[0] == hashes[1]
+
+
+SHARES = (None, {Family.NER: 0.7, Family.RE: 0.3})
+pools = st.lists(
+    st.tuples(
+        st.integers(0, 2**64 - 1),
+        st.integers(0, 2**64 - 1),
+        st.sampled_from([0, *STRATEGY_BITS.values(), 3]),
+        st.sampled_from([PASSED | CLEAN] * 6 + [CLEAN, 0, PASSED | CLEAN | HELD_OUT]),
+        st.integers(0, 1),
+    ),
+    max_size=60,
+)
+
+
+@given(pools, st.sampled_from(ABLATIONS), st.sampled_from([0.0, 0.3]), st.sampled_from(SHARES), st.integers(0, 5))
+def test_a_budget_is_met_exactly_or_refused(
+    rows: list[tuple[int, int, int, int, int]], ablation: str, dev: float, families: Any, over: int
+) -> None:
+    """The largest budget that an error would propose works, with exact sizes and shares; a larger one is refused."""
+    pool = np.array([(n, n, owner, 1, family, bits | flags) for n, owner, bits, flags, family in rows], ROW)
+    wanted = MixSettings(dev=dev, ablation=ablation, compound=0.4, families=families)
+    size = largest(pool, wanted, ablation)
+    if size:
+        chosen = select(pool, wanted.model_copy(update={"records": size}))
+        train, held = pool[chosen["train"]], pool[chosen["dev"]]
+        assert (len(train), len(held)) == (size - round(size * dev), round(size * dev))
+        assert not set(train["document"]) & set(held["document"])
+        assert not np.any(train["flags"] & HELD_OUT)
+        if families is None:
+            compound = np.count_nonzero(train["flags"] & sum(STRATEGY_BITS.values()))
+            assert compound == (0 if ablation == "basic_only" else quotas([0.6, 0.4], len(train))[1])
+    with pytest.raises(DataError):
+        select(pool, wanted.model_copy(update={"records": size + 1 + over}))

@@ -86,12 +86,15 @@ CASES: list[Case] = [
     ("recase_text", FREE, {"style": "upper"}, ["IRON IS ONE. SO IS TIN."]),
 ]  # fmt: skip
 UNCHANGED: list[Case] = [
+    ("extend_start", asked(NER, "It ends with the. Sarn is far.", *entities(("place", "Sarn"))), {"words": ["the"]},
+     "a sentence ends before the span"),
     ("extend_start", asked(NER, "The Sarn flooded, so Sarn moved.", *entities(("river", "Sarn"))), {"words": ["the"]},
      "two occurrences of the span would grow differently"),
     ("compose", asked(RE, "x", relation("a", "x", "y"), labels=["a"]), {"first": "a", "second": "b", "result": "a"},
      "a relation of the chain is not asked"),
     ("merge_labels", PEOPLE, {"labels": ["person", "river"], "name": "thing"}, "a merged label is not asked"),
     ("drop_label", TITLED, {"labels": ["person"]}, "no other label is asked"),
+    ("override", MOOD, {"test": "question", "name": "even"}, "the name is a label already"),
     ("only_sentence", asked(NER, "Eva left. Eva came.", *entities(("p", "Eva"))), {"sentence": "first"},
      "the span stands in both sentences"),
     ("only_sentence", asked(NER, "He left the U.S. Eva came. Good.", *entities(("p", "Eva"))), {"sentence": "first"},

@@ -65,8 +65,40 @@ EVENTS = replace(
 OPEN = asked(Family.OPEN_IE, {"label": "met", "head": "Ann Lee", "tail": "Bob"})
 READING = asked(Family.MRC, {"text": "Lima"}, question="Where did they meet?")
 LABEL = asked(Family.TC, {"label": "positive"}, labels=("negative", "positive"))
+CHOICE = asked(Family.MRC, {"text": "It rained."}, labels=("It snowed.", "It rained."), question="How was it there?")
 GENERAL = asked(Family.GENERAL, {"text": "Red.\nBlue."})
-ALL = (ENTITIES, RELATIONS, EVENTS, OPEN, READING, LABEL, GENERAL)
+ALL = (ENTITIES, RELATIONS, EVENTS, OPEN, READING, CHOICE, LABEL, GENERAL)
+
+
+def format_rows() -> list[str]:
+    """The rows of the table of formats in the documentation, with the entities (or the label) of the sentence above."""
+    in_text_order = replace(ENTITIES, answer=canonical(ENTITIES))
+    shown = {name: next(item for item in (in_text_order, READING) if form.can(item)) for name, form in FORMATS.items()}
+    return [
+        f"| `{name}` | {', '.join(form.families)} | {cell(form.limits or 'nothing')[0]} | "
+        + "<br>".join(f"`{line}`" for line in cell(form.render(shown[name])))
+        + " |"
+        for name, form in FORMATS.items()
+    ]
+
+
+def cell(text: str) -> list[str]:
+    """Lines of a text as they can stand in a cell of a table, tabs shown."""
+    return text.replace("\t", "→").replace("|", "\\|").split("\n")
+
+
+def test_the_documentation_has_the_table_of_formats() -> None:
+    """docs/synthesis/formats.md shows every format, its families and limits, and an answer, as the code has them."""
+    page = Path(__file__).parents[2] / "docs" / "synthesis" / "formats.md"
+    lines = page.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("| `") and line.count(" | ") >= 3] == format_rows()
+
+
+def test_the_documentation_names_what_is_held_out() -> None:
+    """Formats and phrasings that are kept for evaluation are listed."""
+    page = (Path(__file__).parents[2] / "docs" / "synthesis" / "formats.md").read_text(encoding="utf-8")
+    names = [*held_out_formats(FormatSettings()), *(name for family in Family for name in held_out_phrasings(family))]
+    assert [name for name in names if f"`{name}`" not in page] == []
 
 
 def test_there_are_enough_formats_for_every_family() -> None:
@@ -276,6 +308,17 @@ def test_every_phrasing_shows_the_question_and_ends_where_the_answer_follows(ite
         bare = example(item, basic_format(item, "json"), name).prompt
         assert "{" not in bare.replace(FORMATS["json"].describe(item), "") or phrasings()[name].structured
         assert len(bare) < len(prompt)
+
+
+def test_a_question_with_choices_shows_them_and_asks_for_no_span() -> None:
+    """Choices stand in every wording; only a question without them is answered with words of the passage."""
+    for name in (*train_phrasings(Family.MRC), *held_out_phrasings(Family.MRC)):
+        choice, span = (example(item, "plain", name).prompt for item in (CHOICE, READING))
+        assert "It snowed." in choice
+        assert ("unanswerable" in span, "unanswerable" in choice) == (True, False)
+        assert not any(words in choice for words in ("in as few of its words", "phrase of the", "Quote the source"))
+    content = json.loads(example(CHOICE, "plain", "mrc-structured").prompt.removesuffix("\nOutput:"))
+    assert content["schema"] == {"question": CHOICE.question, "choices": ["It snowed.", "It rained."]}
 
 
 def test_a_text_with_braces_is_shown_as_it_is() -> None:

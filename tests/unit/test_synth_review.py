@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from reviews import EXAMPLE, examples, guideline, item, judge, rule, working_folder
 from sklearn.metrics import cohen_kappa_score
@@ -34,7 +34,7 @@ from synth.work import read_lines
 
 def found(out: Path, kind: str) -> list[Item]:
     """Items of one kind in the queue of a folder."""
-    return [one for one in queue(out, 0, 0, "ann", 0) if one.kind == kind]
+    return [one for one in queue(out, 5, 0, "ann", 0) if one.kind == kind]
 
 
 def test_the_last_word_counts_and_undo_takes_it_back(tmp_path: Path) -> None:
@@ -51,6 +51,7 @@ def test_the_last_word_counts_and_undo_takes_it_back(tmp_path: Path) -> None:
     assert all(verdict.time.tzinfo is not None for verdict in log.lines())
 
 
+@settings(max_examples=30)  # every verdict is synced to the disk
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["accept", "reject", "undo"])), max_size=25))
 def test_words_are_a_stack_for_every_reviewer(said: list[tuple[str, str]]) -> None:
     """Whatever is said in whatever order, the last word of each is the top of that reviewer's own stack."""

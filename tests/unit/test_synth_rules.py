@@ -145,6 +145,18 @@ def test_events_of_a_teacher_need_their_roles() -> None:
                          for n in range(3)], [right], few).changed == 3  # fmt: skip
 
 
+def test_renamed_options_need_not_stand_in_the_text() -> None:
+    """A second relabeller may answer with an option of the list, and with nothing else that the text does not hold."""
+    made = [asked(Family.MRC, "She took the tram.", {"text": "tram"}, labels=["bus", "tram"])]
+    marked = rule(Family.MRC, "mark_options", Kind.NAMING, style="letters")
+    few = RuleSettings(min_changed=1)
+    assert accept(marked, made, [Scripted(lambda request: {"facts": [{"text": "B) tram"}]})], few).accepted
+    other = Scripted(lambda request: {"facts": [{"text": "bus"}]})
+    assert accept(rule(Family.MRC, None), made, [other], few).ungrounded == 0
+    wrong = Scripted(lambda request: {"facts": [{"text": "boat"}]})
+    assert accept(rule(Family.MRC, None), made, [wrong], few).ungrounded == 2
+
+
 def test_order_counts_only_for_rules_on_order() -> None:
     """The second relabeller may list facts in another order, unless order is what the rule is about."""
     made = [asked(Family.NER, "Tom, Eva", *entities(("p", "Tom"), ("p", "Eva")))]

@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from importlib.resources import files
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import pytest
@@ -18,10 +18,11 @@ import pytest
 from harness.errors import DataError, UsageError
 from synth import seeds
 from synth.records import Document, Family
-from synth.seeds.frames import domains
-from synth.seeds.grammar import unroll, word_lists
+from synth.seeds.frames import domains, read_yaml
+from synth.seeds.grammar import Slot, unroll, word_lists
 from synth.seeds.texts import collections
 
+LANGUAGES = ("French", "Latin", "Spanish", "Swedish")
 EXTRACTION = (Family.NER, Family.RE, Family.EE, Family.OPEN_IE)
 
 
@@ -73,14 +74,30 @@ def spans(document: Document) -> Iterator[str]:
 
 
 def test_nothing_of_the_embedded_suite_is_in_the_grammar() -> None:
-    """No sentence and no eight words in a row of 12,000 documents stand in any item of the quick suite."""
+    """No sentence and no eight words in a row of 12,000 documents and of all tables stand in the quick suite."""
     texts = list(quick_texts())
     taken_grams = set().union(*(grams(text, 8) for text in texts))
     taken_sentences = set().union(*(sentences(text) for text in texts))
-    for document in seeds.documents(7, 12_000):
-        text = f"{document.text}\n{document.question or ''}"
+    drawn = (f"{document.text}\n{document.question or ''}" for document in seeds.documents(7, 12_000))
+    tables = read_yaml("general.yaml")["tables"].values()
+    asked = (ask.format(*row) for table in tables for ask in table["ask"] for row in table["rows"])
+    for text in chain(drawn, asked):
         assert not grams(text, 8) & taken_grams, text
         assert not sentences(text) & taken_sentences, text
+
+
+def test_no_table_asks_for_a_fact_of_the_embedded_suite() -> None:
+    """No row has its subject in a knowledge question of the quick suite and its answer in the right option."""
+    small = {"a", "an", "the", "to", "in", "of", "is", "what", "which", "do", "does", "you"}
+    known = [
+        (set(words(item["question"])), set(words(item["options"][item["answer"]])) - small)
+        for item in quick_rows("knowledge")
+    ]
+    for table in read_yaml("general.yaml")["tables"].values():
+        for subject, answer in table["rows"]:
+            about, right = set(words(str(subject))) - small, set(words(str(answer))) - small
+            assert not [1 for question, option in known if about <= question and right & option], (subject, answer)
+            assert not [1 for question, option in known if right <= question and about & option], (subject, answer)
 
 
 @pytest.mark.parametrize("family", EXTRACTION)
@@ -104,13 +121,30 @@ def test_entities_come_in_the_order_of_the_text_and_do_not_overlap() -> None:
 
 def test_no_name_is_left_unannotated() -> None:
     """Outside the annotated names no word inside a sentence is capitalised, but for those that belong to no label."""
-    allowed = {"I", "It", "In", "On", "At", "For", "Because", "After", "Shares"}
+    allowed = {"I", "It", "In", "On", "At", "For", "Because", "After", "Shares", "DNA", "Danish", *LANGUAGES}
     for document in seeds.documents(3, 3000, Family.NER):
         text = document.text
         for fact in sorted(document.answer, key=lambda item: -len(item["text"])):
             text = text.replace(fact["text"], "_", 1)
         inner = re.findall(r"(?<![.?!:]) (?<!^)([A-Z]\w+)", text.replace("\n", " . "))
         assert set(inner) <= allowed, (inner, document.text)
+
+
+def test_names_do_not_hide_in_lists_without_a_label() -> None:
+    """What a frame draws from a list without a label holds no name of a list with one: it would not be annotated."""
+    shared = read_yaml("words.yaml")["words"]
+    for domain in domains():
+        words = {**shared, **read_yaml("domains", f"{domain.name}.yaml").get("words", {})}
+        slots = (s for f in domain.frames for text in f.texts for v in text for s in v if isinstance(s, Slot))
+        for rule in {slot.rule for slot in slots if slot.rule is not None and slot.rule not in domain.entity}:
+            assert not {name for name in referred(rule, words) if name in domain.entity}, (domain.name, rule)
+
+
+def referred(rule: str, words: dict[str, Any]) -> set[str]:
+    """All lists that a list draws from, at any depth."""
+    entries = " ".join(str(word) for word in words[rule])
+    direct = {name.split(":")[-1] for name in re.findall(r"\{([\w:]+)~?\}", entries)}
+    return direct.union(*(referred(name, words) for name in direct if isinstance(words[name], list)))
 
 
 def test_roles_of_events_are_those_of_the_schema() -> None:
@@ -179,8 +213,27 @@ def test_every_family_domain_and_collection_yields_documents() -> None:
         assert {document.family for document in seeds.documents(1, 20, family)} == {family}
     for name in seeds.names():
         assert len(list(seeds.documents(1, 5, domain=name))) == 5
-    assert len(domains()) >= 3
-    assert len(collections()) >= 3
+    assert len(domains()) == len({domain.topic for domain in domains()}) == 15
+    assert len(collections()) >= 6
+
+
+def test_the_labels_of_the_embedded_suite_are_practised() -> None:
+    """Entities, relations, events, roles and classes of the quick suite occur in the grammar under the same names."""
+    rows = {name: quick_rows(name) for name in ("ner", "re", "ee", "topic", "intent", "sentiment")}
+    one = domains()[0]
+    assert {entity["type"] for row in rows["ner"] for entity in row["entities"]} <= set(one.entities.labels)
+    assert {triple["relation"] for row in rows["re"] for triple in row["triples"]} <= set(one.relations.labels)
+    for event in (event for row in rows["ee"] for event in row["events"]):
+        assert {argument["role"] for argument in event["arguments"]} <= set(one.events.roles[event["type"]])
+    assert {row["label"] for row in rows["topic"]} <= {domain.topic for domain in domains()}
+    for name in ("intent", "sentiment"):
+        assert {row["label"] for row in rows[name]} == set(collections()[name].schema.labels)
+
+
+def quick_rows(name: str) -> list[dict[str, Any]]:
+    """Items of one file of the embedded suite."""
+    path = files("harness") / "assets" / "quick" / f"{name}.jsonl"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def test_unknown_domain_is_refused() -> None:

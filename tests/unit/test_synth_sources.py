@@ -28,12 +28,15 @@ PEOPLE = {
 
 
 def put(mirror: Path, name: str, rows: list[dict[str, Any]], split: str = "train", features: Any = None) -> None:
-    """Add a data set of one split to a mirror."""
+    """Add a data set of one split to a mirror; a configuration may stand after a colon."""
+    name, _, config = name.partition(":")
     folder = mirror / name
     folder.mkdir(parents=True)
     Dataset.from_list(rows, features=features).to_parquet(folder / f"{split}.parquet")
     files = f"  data_files:\n  - split: {split}\n    path: {split}.parquet\n"
-    (folder / "README.md").write_text(f"---\nconfigs:\n- config_name: default\n{files}---\n", encoding="utf-8")
+    (folder / "README.md").write_text(
+        f"---\nconfigs:\n- config_name: {config or 'default'}\n{files}---\n", encoding="utf-8"
+    )
 
 
 def documents(mirror: Path, name: str, **settings: Any) -> list[Document]:
@@ -58,8 +61,8 @@ def test_tags_that_continue_nothing_begin_an_entity(tmp_path: Path) -> None:
     names = ["O", "B-person", "I-person", "B-misc", "I-misc"]
     features = Features({"tokens": Sequence(Value("string")), "ner_tags": Sequence(ClassLabel(names=names))})
     rows = [{"tokens": ["Bo", "Lee", "saw", "Swedes", "Ann"], "ner_tags": [1, 2, 0, 4, 2]}]
-    put(tmp_path, "DFKI-SLT/cross_ner", rows, features=features)
-    (document,) = documents(tmp_path, "DFKI-SLT/cross_ner")
+    put(tmp_path, "DFKI-SLT/cross_ner:ai", rows, features=features)
+    (document,) = documents(tmp_path, "DFKI-SLT/cross_ner", config="ai")
     assert [(fact["label"], fact["text"]) for fact in document.answer] == [
         ("person", "Bo Lee"), ("miscellaneous", "Swedes"), ("person", "Ann"),
     ]  # fmt: skip
@@ -96,11 +99,11 @@ def test_questions_keep_passages_together(tmp_path: Path) -> None:
 
 def test_options_and_yes_no_are_the_labels_of_a_question(tmp_path: Path) -> None:
     """A closed question shows its answers in the schema."""
-    put(tmp_path, "dataset-org/c3", [{
+    put(tmp_path, "dataset-org/c3:dialog", [{
         "documents": ["甲", "乙"],
         "questions": [{"question": "谁?", "answer": "甲", "choice": ["甲", "乙", "甲"]}],
     }])  # fmt: skip
-    (document,) = documents(tmp_path, "c3")
+    (document,) = documents(tmp_path, "c3", config="dialog")
     assert document.schema.labels == ("甲", "乙")
     put(tmp_path, "google/boolq", [{"question": "is it so", "answer": True, "passage": "It is so."}])
     with pytest.warns(StandInWarning):
@@ -274,6 +277,15 @@ def test_files_that_are_no_text(tmp_path: Path, content: bytes | None, sentence:
         path.write_bytes(content)
     with pytest.raises(HarnessError, match=sentence):
         list(read(Source(file=path), 0, None))
+
+
+@pytest.mark.realdata
+def test_a_validation_split_that_no_card_scores(mirror: Path) -> None:
+    """FewRel's New York Times set is allowed by the registry; its labels are words."""
+    found = list(read(Source(dataset="few_rel", split="val_nyt", limit=200), 0, mirror))
+    assert len(found) == 200
+    assert {document.split for document in found} == {"val_nyt"}
+    assert all(fact["head"] in document.text for document in found for fact in document.answer)
 
 
 @pytest.mark.realdata

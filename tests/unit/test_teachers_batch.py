@@ -63,9 +63,7 @@ def expired(line: dict[str, Any]) -> dict[str, Any]:
 
 def test_the_round_trip(tmp_path: Path) -> None:
     """Requests are written with an exit code for a missing input; the responses make the second run whole."""
-    with pytest.raises(
-        MissingInputError, match=r"waiting for batch responses: 5 requests wait, 5 of them.*run again"
-    ) as e:
+    with pytest.raises(MissingInputError, match=r"waiting for batch responses \(5 open, 5 of them.*run again") as e:
         ask(tmp_path, 5)
     assert e.value.exit_code == 66
     lines = written(tmp_path)["requests-00000.jsonl"]
@@ -86,13 +84,13 @@ def test_the_round_trip(tmp_path: Path) -> None:
 def test_what_waits_is_not_written_again(tmp_path: Path) -> None:
     """Running again while a batch is under way writes only what is new; a file that was removed is written anew."""
     for count in (3, 3, 5):
-        with pytest.raises(MissingInputError, match=f"{count} requests wait"):
+        with pytest.raises(MissingInputError, match=f"{count} open"):
             ask(tmp_path, count)
     assert {name: len(lines) for name, lines in written(tmp_path).items()} == {
         "requests-00000.jsonl": 3, "requests-00001.jsonl": 2,
     }  # fmt: skip
     (tmp_path / "batch" / "requests-00000.jsonl").unlink()
-    with pytest.raises(MissingInputError, match="5 requests wait, 3 of them were written now"):
+    with pytest.raises(MissingInputError, match="5 open, 3 of them written now"):
         ask(tmp_path, 5)
 
 
@@ -104,7 +102,7 @@ def test_answers_come_out_up_to_the_first_that_is_awaited(tmp_path: Path) -> Non
     respond(tmp_path, [good(lines[0]), good(lines[1]), good(lines[3])])
     answers = teacher(tmp_path).ask(teaching.requests(4))
     assert [next(answers).outcome, next(answers).outcome] == [Outcome.STRICT] * 2
-    with pytest.raises(MissingInputError, match="1 requests wait, 0 of them"):
+    with pytest.raises(MissingInputError, match="1 open, 0 of them"):
         next(answers)
 
 
@@ -113,7 +111,7 @@ def test_an_invalid_answer_is_asked_again_in_the_next_file(tmp_path: Path) -> No
     with pytest.raises(MissingInputError):
         ask(tmp_path, 1)
     respond(tmp_path, [good(written(tmp_path)["requests-00000.jsonl"][0], "no idea")])
-    with pytest.raises(MissingInputError, match="1 of them were written now"):
+    with pytest.raises(MissingInputError, match="1 of them written now"):
         ask(tmp_path, 1)
     (again,) = written(tmp_path)["requests-00001.jsonl"]
     assert "it holds no JSON object" in again["body"]["messages"][-1]["content"]
@@ -130,7 +128,7 @@ def test_refused_requests_fail_and_lost_ones_go_again(tmp_path: Path) -> None:
     respond(tmp_path, [good(lines[4])])
     respond(tmp_path, [bad(lines[0], 400), expired(lines[1]), bad(lines[2], 500), hollow], "errors.jsonl")
     for written_now in (3, 0):
-        with pytest.raises(MissingInputError, match=f"3 requests wait, {written_now} of them"):
+        with pytest.raises(MissingInputError, match=f"3 open, {written_now} of them"):
             ask(tmp_path, 5)
     respond(tmp_path, [good(line) for line in written(tmp_path)["requests-00001.jsonl"]], "second.jsonl")
     answers = ask(tmp_path, 5)

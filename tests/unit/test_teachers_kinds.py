@@ -44,9 +44,14 @@ def test_each_kind_gives_its_teacher(tmp_path: Path, repo: Path) -> None:
         ({"kind": "local"}, "without model"),
         (
             {"kind": "endpoint", "model": "m", "url": "http://me:secret@host/v1"},
-            "holds a secret; put it into the variable",
+            "holds more than an address; put a key into",
         ),
-        ({"kind": "endpoint", "model": "m", "url": "http://host/v1?api-key=secret"}, "holds a secret"),
+        ({"kind": "endpoint", "model": "m", "url": "http://host/v1?api-key=secret"}, "holds more than an address"),
+        (
+            {"kind": "endpoint", "model": "m", "url": "localhost:8000/v1"},
+            "teacher.url localhost:8000/v1: is no base URL",
+        ),
+        ({"kind": "endpoint", "model": "m", "url": "http:///v1"}, "is no base URL"),
     ],
 )
 def test_settings_that_cannot_work_are_refused(settings: dict[str, str], message: str, tmp_path: Path) -> None:

@@ -3,6 +3,12 @@ const token = new URLSearchParams(location.search).get("token") ?? "";
 const at = (id) => document.getElementById(id);
 const signs = { accept: "✓", reject: "✕", edit: "✎" };
 const words = { accept: "accepted", reject: "rejected", edit: "edited" };
+const headings = {
+  edit: ["before the edit", "as edited"],
+  rule: ["answer without the rule", "answer under the rule"],
+  guideline: ["before the edit", "guideline"],
+  example: ["", "answer"],
+};
 let items = [], verdicts = {}, shown = [], current = null, busy = false;
 
 async function ask(path, content) {
@@ -48,12 +54,8 @@ function narrow() {
 
 function list() {
   at("list").replaceChildren(...shown.map((item) => {
-    const line = document.createElement("li"), dot = document.createElement("span"), title = document.createElement("span");
-    const said = verdicts[item.id]?.verdict;
-    dot.className = `dot ${said ?? ""}`;
-    dot.textContent = signs[said] ?? "·";
-    title.textContent = item.title;
-    line.append(dot, title);
+    const line = document.createElement("li"), said = verdicts[item.id]?.verdict;
+    line.append(text("span", signs[said] ?? "·", `dot ${said ?? ""}`), text("span", item.title));
     line.onclick = () => show(item);
     if (item === current) line.setAttribute("aria-current", "true");
     return line;
@@ -66,12 +68,26 @@ function list() {
   at("done").style.width = items.length ? `${(100 * done) / items.length}%` : "0";
 }
 
-function pieces(place, parts) {
-  at(place).replaceChildren(...parts.map(([differs, text]) => {
-    const part = document.createElement(differs ? "mark" : "span");
-    part.textContent = text;
-    return part;
-  }));
+function text(kind, content, name) {
+  const element = document.createElement(kind);
+  element.textContent = content;
+  if (name) element.className = name;
+  return element;
+}
+
+function version(name, parts) {
+  const element = text("pre", "", name);
+  element.append(...parts.map(([differs, words]) => text(differs ? "mark" : "span", words)));
+  return element;
+}
+
+function versions(pairs, names) {
+  const both = pairs.some(([before]) => before.length);
+  const rows = pairs.filter(([, after]) => after.some(([, words]) => words))
+    .flatMap(([before, after]) => both ? [version("before", before), version("after", after)] : [version("after", after)]);
+  const heads = names.slice(both ? 0 : 1).map((name) => text("h3", name));
+  at("versions").className = both ? "" : "single";
+  at("versions").replaceChildren(...(rows.length ? [...heads, ...rows] : []));
 }
 
 function show(item) {
@@ -89,16 +105,7 @@ function show(item) {
   at("verdict").textContent = said ? words[said.verdict] + (said.reason ? `: ${said.reason}` : "") : "";
   at("title").textContent = item.title;
   at("body").textContent = item.body;
-  const before = edited ? said.before : item.before, after = edited ? said.after : item.after;
-  const both = before.length > 0;
-  at("old").hidden = !both;
-  at("new").hidden = !after.some(([, text]) => text);
-  at("versions").className = both ? "" : "single";
-  at("old-name").textContent = edited || item.kind === "guideline" ? "before the edit" : "answers without the rule";
-  at("new-name").textContent = edited ? "as edited" : !both ? { guideline: "guideline", rule: "", example: "answer" }[item.kind]
-    : item.kind === "guideline" ? "as edited" : "answers under the rule";
-  pieces("before", before);
-  pieces("after", after);
+  versions(edited ? said.versions : item.versions, edited ? headings.edit : item.strategy.includes("rules") ? headings.rule : headings[item.kind]);
   at("edit").disabled = item.text === null;
   at("undo").disabled = !said;
   document.querySelector("main").scrollTop = 0;
@@ -110,11 +117,11 @@ function step(by) {
   if (next) show(next);
 }
 
-function open(panel, field, text) {
+function open(panel, field, content) {
   close();
-  at("versions").hidden = panel === "editor" && at("old").hidden;
+  at("versions").hidden = panel === "editor" && at("versions").className === "single";
   at(panel).hidden = false;
-  at(field).value = text;
+  at(field).value = content;
   at(field).focus();
   at(panel).scrollIntoView({ block: "nearest" });
 }
