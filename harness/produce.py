@@ -16,7 +16,8 @@ from typing import Any
 from harness.engines.checkpoint import adapter_digest, checkpoint_digests, identify
 from harness.engines.environment import versions
 from harness.engines.merged import check_merged
-from harness.errors import DataError, InterruptedRunError, MissingInputError, StoreError
+from harness.engines.tasks import quiet_lm_eval
+from harness.errors import DataError, HarnessError, InterruptedRunError, MissingInputError, StoreError, UsageError
 from harness.nouns import Checkpoint
 from harness.plugins import PRODUCERS_GROUP, Producer, load
 from harness.store import file_digest
@@ -35,9 +36,9 @@ def produce(producer: str, base: str, recipe: Path, out: Path) -> Mapping[str, A
         out: Folder to write into; what an interrupted call left there is continued.
 
     Raises:
-        UsageError: There is no such producer.
+        UsageError: There is no such producer, or the folder holds another one's work.
         MissingInputError: Base or recipe is not there.
-        DataError: The producer is broken, gives no Checkpoint, or a digest that is not the folder's.
+        DataError: The producer is broken, gives no Checkpoint or a digest that is not the folder's, or changes its base.
         CheckpointError: What it left is no checkpoint, or not the merge of its adapter.
         StoreError: The folder cannot be written.
         InterruptedRunError: Ctrl-C; what was made so far stays.
@@ -45,16 +46,14 @@ def produce(producer: str, base: str, recipe: Path, out: Path) -> Mapping[str, A
     maker = _maker(producer)
     if not recipe.is_file():
         raise MissingInputError(f"Recipe {recipe}", "is not there", "name a YAML file")
-    parent = identify("hf", {"pretrained": base})
-    started = time.time()
-    try:
-        made = maker.produce(base, recipe, out)
-    except KeyboardInterrupt:
-        reason = "was interrupted; what it had made stays"
-        raise InterruptedRunError(f"Producer {producer}", reason, "run the same command again to continue") from None
-    if not isinstance(made, Checkpoint):
-        raise DataError(f"Producer {producer}", f"gave a {type(made).__name__}, no Checkpoint", "repair the producer")
-    found, difference = _looked_at(made, producer, base, out)
+    with quiet_lm_eval():
+        parent = identify("hf", {"pretrained": base})
+        _refuse_overwriting(producer, base, parent, out)
+        started = time.time()
+        made = _call(maker, producer, (base, recipe, out))
+        found, difference = _looked_at(made, producer, base, out)
+        if identify("hf", {"pretrained": base}).digests != parent.digests:
+            raise DataError(f"Producer {producer}", f"changed its base {base}", "restore the base, repair the producer")
     manifest = {
         "schema": SCHEMA,
         "producer": producer,
@@ -70,6 +69,45 @@ def produce(producer: str, base: str, recipe: Path, out: Path) -> Mapping[str, A
     }
     _write(out, manifest)
     return manifest
+
+
+def _call(maker: Producer, producer: str, arguments: tuple[str, Path, Path]) -> Checkpoint:
+    """What the producer gives.
+
+    Raises:
+        DataError: It raises what is no HarnessError, or gives no Checkpoint.
+        InterruptedRunError: Ctrl-C.
+    """
+    try:
+        made: object = maker.produce(*arguments)
+    except HarnessError:
+        raise
+    except KeyboardInterrupt:
+        reason = "was interrupted; what it had made stays"
+        raise InterruptedRunError(f"Producer {producer}", reason, "run the same command again to continue") from None
+    except Exception as error:  # whatever a stranger's code raises, the user must learn whose it was
+        reason = f"raises {type(error).__name__} ({error})"
+        raise DataError(f"Producer {producer}", reason, "repair the producer; --debug shows where") from error
+    if not isinstance(made, Checkpoint):
+        raise DataError(f"Producer {producer}", f"gave a {type(made).__name__}, no Checkpoint", "repair the producer")
+    return made
+
+
+def _refuse_overwriting(producer: str, base: str, parent: Checkpoint, out: Path) -> None:
+    """Refuse a folder that is the base, or holds what another producer made or what was made of another base.
+
+    Raises:
+        UsageError: It is such a folder.
+    """
+    if Path(base).is_dir() and out.exists() and out.samefile(base):
+        raise UsageError(f"Folder {out}", "is the base itself", "name another folder")
+    told = out / MANIFEST
+    if not told.is_file():
+        return
+    before = json.loads(told.read_text(encoding="utf-8"))
+    if (before["producer"], before["parent"]) != (producer, parent.digests.get("weights")):
+        reason = f"holds what {before['producer']} made of {before['base']['reference']}"
+        raise UsageError(f"Folder {out}", reason, "name another folder, or remove it")
 
 
 def _looked_at(made: Checkpoint, producer: str, base: str, out: Path) -> tuple[Checkpoint, float | None]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from harness.engines.models import ModelOptions, largest_difference, load_model, probe_logits
 from harness.errors import CheckpointError
 
 TOLERANCE = 1e-3
-"""Largest relative logit difference in float32; bfloat16 weights get fifty times as much."""
+"""Largest relative logit difference in float32; weights stored in half precision get fifty times as much."""
 
 
 def check_merged(base: str, adapter: Path, merged: Path) -> float:
@@ -17,16 +20,17 @@ def check_merged(base: str, adapter: Path, merged: Path) -> float:
     The adapter is loaded on its base, which refuses a foreign or idle one, and merged in memory, which is checked
     against the unmerged weights.
 
+    Args:
+        base: Folder or hub id.
+        adapter: Folder of the adapter.
+        merged: Folder of the checkpoint.
+
     Raises:
         CheckpointError: The adapter does not fit, changes nothing, or the merged checkpoint is another one.
     """
-    made = load_model(ModelOptions("hf", {"pretrained": base, "peft": str(adapter), "dtype": "float32"}, device="cpu"))
-    found = load_model(ModelOptions("hf", {"pretrained": str(merged), "dtype": "float32"}, device="cpu"))
-    difference = largest_difference(
-        probe_logits(made.lm.model, made.tokenizer), probe_logits(found.lm.model, found.tokenizer)
-    )
-    stored = 1 if _stored_as_float32(merged) else 50
-    if difference > TOLERANCE * stored:
+    expected = logits({"pretrained": base, "peft": str(adapter)})
+    difference = largest_difference(expected, logits({"pretrained": str(merged)}))
+    if difference > TOLERANCE * (1 if _stored_as_float32(merged) else 50):
         raise CheckpointError(
             f"Checkpoint {merged}", f"is not its adapter merged into {base} (relative difference {difference:.2g})",
             "produce it again",
@@ -34,8 +38,17 @@ def check_merged(base: str, adapter: Path, merged: Path) -> float:
     return difference
 
 
-def _stored_as_float32(folder: Path) -> bool:
-    import json
+def logits(arguments: Mapping[str, Any]) -> list[Any]:
+    """Logits of the probes, in float32 on the CPU; the model is let go.
 
+    Raises:
+        HarnessError: It cannot be loaded.
+    """
+    model = load_model(ModelOptions("hf", {**arguments, "dtype": "float32"}, device="cpu"))
+    return probe_logits(model.lm.model, model.tokenizer)
+
+
+def _stored_as_float32(folder: Path) -> bool:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return config.get("dtype", config.get("torch_dtype", "float32")) == "float32"
+    stored: str = config.get("dtype", config.get("torch_dtype", "float32"))
+    return stored == "float32"

@@ -7,7 +7,7 @@ norm 0.5; arXiv 2402.14710). They suit instruction data of this kind; they are n
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -52,12 +52,12 @@ class TuningRecipe(Settings):
         max_grad_norm: Gradient norm that is clipped to.
         batch: Rows per device and step.
         accumulation: Steps whose gradients are added before the optimiser moves.
-        dtype: Type of the weights; ``auto`` is bfloat16 where the device has it, else float32.
+        dtype: Type that is computed in; ``auto`` is bfloat16 where the device has it, else float32. What is trained
+            is kept in float32 either way.
         save_steps: Steps between resumable states; None for ten in a run.
         seed: Seed of order, dropout and adapter.
         lora: The adapter, for the producer ``lora``.
         accelerate: Configuration file of accelerate (FSDP2, ZeRO, several processes); None trains in this process.
-        benchmark: Suites that a job is queued for at each save; see ``harness.produce``.
     """
 
     data: Path
@@ -80,7 +80,18 @@ class TuningRecipe(Settings):
     seed: int = 0
     lora: LoraSettings = LoraSettings()
     accelerate: Path | None = None
-    benchmark: tuple[str, ...] = ()
+
+
+class SynthLoraRecipe(Settings):
+    """A corpus and the training on it.
+
+    Attributes:
+        corpus: A recipe of ``synth``.
+        training: A recipe of ``lora`` without ``data``.
+    """
+
+    corpus: dict[str, Any]
+    training: dict[str, Any]
 
 
 class MergeRecipe(Settings):
@@ -105,6 +116,11 @@ class ImportRecipe(Settings):
     checkpoint: Path | None = None
     adapter: Path | None = None
     note: str = ""
+
+    @property
+    def folder(self) -> Path:
+        """The one that is named."""
+        return self.checkpoint or self.adapter or Path()
 
     @model_validator(mode="after")
     def _one(self) -> ImportRecipe:
@@ -140,6 +156,10 @@ def read(kind: type[S], path: Path) -> S:
         MissingInputError: The file is not there.
         DataError: A key or value is wrong.
     """
-    settings = read_settings(kind, path)
+    return below(read_settings(kind, path), path.parent)
+
+
+def below(settings: S, folder: Path) -> S:
+    """Settings whose relative paths start at a folder."""
     paths = {name: value for name, value in settings if isinstance(value, Path)}
-    return settings.model_copy(update={name: path.parent / value for name, value in paths.items()})
+    return settings.model_copy(update={name: folder / value for name, value in paths.items()})

@@ -4,87 +4,102 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError
+from harness.show import plural, stderr
 
 LOG = "log.jsonl"
 PLOT = "loss.svg"
 _STILL = 10
-"""Logged losses that may be equal before training is stopped: a loss that never moves learns nothing."""
+"""Reports in a row without any movement that stop a training."""
+
+Row = Mapping[str, float]
 
 
-def refuse_nan(step: int, loss: float) -> None:
+def say(rows: Mapping[str, int], limit: int, state: Path | None) -> None:
+    """Say on stderr what is trained on, what is left out of it, and where a killed training goes on."""
+    console = stderr()
+    if state is not None:
+        console.print(f"going on at {state.name}", highlight=False)
+    tokens = rows["prompt_tokens"] + rows["completion_tokens"]
+    console.print(f"training on {plural(rows['rows'], 'row')}, {tokens:,} tokens", highlight=False)
+    left_out = {
+        "have an empty answer": rows["empty"],
+        f"are longer than {limit:,} tokens ({rows['long_prompts']:,} by the prompt alone)": rows["long"],
+    }
+    for reason, count in left_out.items():
+        if count:
+            told = f"note: {count:,} of {rows['read']:,} rows are left out: they {reason}"
+            console.print(told, highlight=False, soft_wrap=True)
+
+
+def refuse_nan(row: Row) -> None:
     """Stop where the loss is no number.
 
     Raises:
         DataError: The loss is NaN or infinite.
     """
-    if not math.isfinite(loss):
+    if not math.isfinite(row["loss"]):
         raise DataError(
-            "The training", f"has a loss of {loss} at step {step}",
-            "lower learning_rate or max_grad_norm, use dtype: float32, or look for broken rows",
+            "The training", f"has a loss of {row['loss']} at step {row['step']:.0f}",
+            "lower learning_rate or max_grad_norm, use dtype: float32, or look for broken weights in the base",
         )  # fmt: skip
 
 
-def refuse_stillness(losses: Sequence[float]) -> None:
-    """Stop where the last losses are all the same.
+def refuse_stillness(rows: Sequence[Row]) -> None:
+    """Stop where nothing moves: the last losses are all the same, or their gradients are all zero.
 
     Raises:
-        DataError: The loss has not moved at all.
+        DataError: The training learns nothing.
     """
-    last = losses[-_STILL:]
-    if len(last) == _STILL and max(last) == min(last):
+    last = rows[-_STILL:]
+    losses = {row["loss"] for row in last}
+    if len(last) == _STILL and (len(losses) == 1 or not any(row.get("grad_norm", 1.0) for row in last)):
         raise DataError(
-            "The training", f"has a loss that stays at {last[0]:.4g} for {_STILL} reports",
-            "check that answers are not empty, that something is trainable, and that learning_rate is not too small",
+            "The training", f"does not move: its loss is {last[-1]['loss']:.4g} after {_STILL} reports",
+            "raise learning_rate, and check that lora.targets names modules of this model",
         )  # fmt: skip
 
 
-def watcher(folder: Path, total_tokens: int) -> Any:
+def watcher(folder: Path) -> Any:
     """A transformers callback that guards, shows progress on a terminal, and writes ``log.jsonl`` and ``loss.svg``.
 
     Args:
-        folder: Where the log goes.
-        total_tokens: Tokens that the whole training will see, for tokens per second.
+        folder: Where log and plot go. ``close()`` must be called in the end, whatever happens.
     """
     from transformers import TrainerCallback
 
     class Watcher(TrainerCallback):  # type: ignore[misc]
-        """Reads every log of the trainer."""
+        """Reads every report of the trainer."""
 
         def __init__(self) -> None:
-            self.losses: list[float] = []
-            self.started = time.perf_counter()
-            self.first_step = 0
-            self.line = _Line()
+            self.rows: list[Row] = []
+            self.line: Line | None = None
 
         def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self.started, self.first_step = time.perf_counter(), state.global_step
-            self.line.begin(state.max_steps, state.global_step)
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: Mapping[str, Any], **_: Any) -> None:
-            if not state.is_world_process_zero:
-                return
-            row = {"step": state.global_step, **{name: float(value) for name, value in logs.items()}}
-            with (folder / LOG).open("a", encoding="utf-8") as log:
-                log.write(json.dumps(row) + "\n")
-            if "loss" not in logs:
-                return
-            refuse_nan(state.global_step, row["loss"])
-            self.losses.append(row["loss"])
-            refuse_stillness(self.losses)
-            share = (state.global_step - self.first_step) / max(1, state.max_steps)
-            speed = total_tokens * share / max(1e-9, time.perf_counter() - self.started)
-            self.line.move(state.global_step, row["loss"], speed)
-
-        def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            self.line.end()
             if state.is_world_process_zero:
+                self.line = Line(state.max_steps, state.global_step, state.num_input_tokens_seen)
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Row, **_: Any) -> None:
+            counts = {"step": state.global_step, "steps": state.max_steps, "tokens": state.num_input_tokens_seen}
+            row = {**counts, **logs}
+            if self.line is not None:
+                with (folder / LOG).open("a", encoding="utf-8") as log:
+                    log.write(json.dumps(row) + "\n")
+            if "loss" in row:
+                refuse_nan(row)
+                self.rows.append(row)
+                refuse_stillness(self.rows)
+                if self.line is not None:
+                    self.line.move(row)
+
+        def close(self) -> None:
+            if self.line is not None:
+                self.line.end()
                 plot(folder)
 
     return Watcher()
@@ -103,45 +118,46 @@ def plot(folder: Path) -> Path:
         points = [(row["step"], row[name]) for row in rows if name in row]
         if points:
             axes.plot(*zip(*points, strict=True), marker="." if len(points) < 60 else "", label=label)
-    axes.set(xlabel="step", ylabel="loss of the answer, nats per token")
+    axes.set(xlabel="step", ylabel="loss (nats per answer token)")
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
-    figure.savefig(folder / PLOT)
+    if axes.lines:
+        axes.legend(frameon=False)
+    figure.savefig(folder / PLOT, metadata={"Date": None})
     pyplot.close(figure)
     return folder / PLOT
 
 
-def read_log(folder: Path) -> list[dict[str, float]]:
+def read_log(folder: Path) -> list[Row]:
     """Rows of the log, the last of each step and kind: a resumed training writes some steps twice."""
     path = folder / LOG
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.is_file() else []
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    rows = [json.loads(line) for line in lines if line.endswith("}")]  # a killed call may leave half a line
     kept = {(row["step"], "eval_loss" in row, "train_loss" in row): row for row in rows}
     return [kept[key] for key in sorted(kept)]
 
 
-class _Line:
+class Line:
     """One live line with loss, tokens per second and time left; nothing where stderr is no terminal."""
 
-    def __init__(self) -> None:
-        self._progress: Any = None
-
-    def begin(self, steps: int, done: int) -> None:
-        if not sys.stderr.isatty():
-            return
-        from rich.console import Console
+    def __init__(self, steps: int, done: int, tokens: float) -> None:
+        """Begin at a step and the tokens that have been read until there."""
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+        console = stderr()
         told = TextColumn("{task.fields[told]}")
-        columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), told, TextColumn("left"))
-        self._progress = Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+        columns = (TextColumn("training"), BarColumn(24), MofNCompleteColumn(), told, TimeRemainingColumn())
+        self._progress = Progress(*columns, TextColumn("left"), console=console, disable=not console.is_terminal)
         self._task = self._progress.add_task("", total=steps, completed=done, told="")
+        self._started, self._tokens = time.perf_counter(), tokens
         self._progress.start()
 
-    def move(self, step: int, loss: float, speed: float) -> None:
-        if self._progress is not None:
-            told = f"loss {loss:.3f}, {speed:,.0f} tokens/s"
-            self._progress.update(self._task, completed=step, told=told)
+    def move(self, row: Row) -> None:
+        """Show a report."""
+        speed = (row["tokens"] - self._tokens) / max(1e-9, time.perf_counter() - self._started)
+        self._progress.update(
+            self._task, completed=int(row["step"]), told=f"loss {row['loss']:.3f}, {speed:,.0f} tokens/s"
+        )
 
     def end(self) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+        """Leave the line as it is."""
+        self._progress.stop()
