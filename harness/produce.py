@@ -38,7 +38,7 @@ def produce(producer: str, base: str, recipe: Path, out: Path) -> Mapping[str, A
     Raises:
         UsageError: There is no such producer, or the folder holds another one's work.
         MissingInputError: Base or recipe is not there.
-        DataError: The producer is broken, gives no Checkpoint or a digest that is not the folder's, or changes its base.
+        DataError: The producer is broken, changes its base, gives no Checkpoint, or a digest that is not the folder's.
         CheckpointError: What it left is no checkpoint, or not the merge of its adapter.
         StoreError: The folder cannot be written.
         InterruptedRunError: Ctrl-C; what was made so far stays.

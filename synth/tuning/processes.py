@@ -14,10 +14,10 @@ from typing import Any
 from harness import errors
 from harness.errors import DataError, MissingInputError
 from synth.tuning.faults import explained
-from synth.tuning.train import Job, train
+from synth.tuning.train import FACTS, Job, train
 from synth.tuning.watch import Line, read_log
 
-JOB, FACTS, FAILURE, OUTPUT = "job.json", "facts.json", "failure.json", "processes.log"
+JOB, FAILURE, OUTPUT = "job.json", "failure.json", "processes.log"
 _POLL_S = 1.0
 
 
@@ -35,8 +35,7 @@ def run(job: Job) -> Mapping[str, Any]:
         raise MissingInputError(f"File {job.recipe.accelerate}", "is not there", "write one with accelerate config")
     with explained(f"Folder {job.folder}"):
         job.folder.mkdir(parents=True, exist_ok=True)
-        for name in (FACTS, FAILURE):
-            (job.folder / name).unlink(missing_ok=True)
+        (job.folder / FAILURE).unlink(missing_ok=True)
         content = {"base": job.base, "adapter": job.adapter, "recipe": job.recipe.model_dump(mode="json")}
         (job.folder / JOB).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         code = _wait(job)

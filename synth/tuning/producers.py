@@ -8,7 +8,6 @@ of the making.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -120,7 +119,6 @@ def _trained(base: str, settings: TuningRecipe, out: Path, adapter: bool) -> dic
 
     facts = run(Job(base, settings, out / TRAINING, adapter))
     adopt(base, out / TRAINING / RESULT, out)
-    shutil.rmtree(out / TRAINING / RESULT)
     config = settings.model_dump(mode="json", exclude={"data", "dev", "accelerate"})
     return {"config": config, "seed": settings.seed, **facts}
 

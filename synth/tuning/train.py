@@ -1,13 +1,15 @@
 """Supervised fine-tuning by TRL, with what TRL loses in silence counted before and what a kill leaves continued.
 
 Rows come tokenized (``synth.tuning.data``), so that what is counted is what is trained on. A state is whole once its
-``trainer_state.json`` is: the trainer writes that file last.
+``trainer_state.json`` is: the trainer writes that file last. From the state of the last step it would train one step
+more than asked, so a training that was killed there goes on at the state before, and a finished one is not resumed.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -25,6 +27,9 @@ from synth.tuning.watch import LOG, say, watcher
 
 RESULT = "result"
 """Folder of what was trained, below the training folder: the adapter, or the whole model."""
+
+FACTS = "facts.json"
+"""What is known of a finished training."""
 
 _STATES, _BEGUN = "states", "begun.json"
 
@@ -64,20 +69,29 @@ def train(job: Job) -> Mapping[str, Any]:
     dev = _dev(job.recipe, tokenizer, limit)
     with explained("The training"):
         state = _begin(job, rows)
-        if is_first():
-            say(rows.facts, limit, state)
-        watch = watcher(job.folder)
-        trainer = _trainer(job, tokenizer, (rows.rows, dev), limit, watch)
-        trainable = sum(values.numel() for values in trainer.model.parameters() if values.requires_grad)
-        try:
-            trainer.train(resume_from_checkpoint=str(state) if state else None)
-        finally:
-            watch.close()
-        if trainer.is_fsdp_enabled:
-            trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
-        trainer.save_model(str(job.folder / RESULT))
+        if not (job.folder / FACTS).is_file():
+            if is_first():
+                say(rows.facts, limit, state)
+            facts = {"data": dict(rows.facts), **_train(_trainer(job, tokenizer, (rows.rows, dev), limit), job, state)}
+            if is_first():
+                _finish(job.folder, facts)
+            return facts
+    return dict(json.loads((job.folder / FACTS).read_text(encoding="utf-8")))
+
+
+def _train(trainer: Any, job: Job, state: Path | None) -> dict[str, Any]:
+    """Train to the end and save the result; steps, tokens and losses."""
+    trainable = sum(values.numel() for values in trainer.model.parameters() if values.requires_grad)
+    watch = watcher(job.folder)
+    trainer.add_callback(watch)
+    try:
+        trainer.train(resume_from_checkpoint=str(state) if state else None)
+    finally:
+        watch.close()
+    if trainer.is_fsdp_enabled:
+        trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
+    trainer.save_model(str(job.folder / RESULT))
     return {
-        "data": dict(rows.facts),
         "steps": trainer.state.global_step,
         "resumed_at": _step(state) if state else None,
         "tokens_seen": trainer.state.num_input_tokens_seen,
@@ -85,6 +99,14 @@ def train(job: Job) -> Mapping[str, Any]:
         "versions": {"trl": version("trl")},
         **_losses(trainer.state.log_history),
     }
+
+
+def _finish(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write down what is known; the states, which are larger than the result, have served."""
+    temporary = folder / f"{FACTS}.partial"
+    temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(folder / FACTS)
+    shutil.rmtree(folder / _STATES)
 
 
 def _losses(history: list[Mapping[str, float]]) -> dict[str, float]:
@@ -114,7 +136,7 @@ def _begin(job: Job, rows: Rows) -> Path | None:
             f"Folder {job.folder}", "holds a training with another recipe, base or data",
             "name another folder, or remove it",
         )  # fmt: skip
-    states = sorted((path for path in (job.folder / _STATES).glob("checkpoint-*") if _is_whole(path)), key=_step)
+    states = sorted((path for path in (job.folder / _STATES).glob("checkpoint-*") if _can_go_on(path)), key=_step)
     if is_first():
         job.folder.mkdir(parents=True, exist_ok=True)
         mark.write_text(digest(this), encoding="utf-8")
@@ -131,11 +153,13 @@ def _base_digest(base: str) -> str:
     return digest({path.name: file_digest(path) for path in parts})
 
 
-def _is_whole(state: Path) -> bool:
+def _can_go_on(state: Path) -> bool:
+    """Whether a state is whole and not that of the last step."""
     try:
-        return bool(json.loads((state / "trainer_state.json").read_text(encoding="utf-8")))
+        told = json.loads((state / "trainer_state.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
+    return bool(told["global_step"] < told["max_steps"])
 
 
 def _step(state: Path) -> int:
@@ -147,7 +171,7 @@ def is_first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-def _trainer(job: Job, tokenizer: Any, data: tuple[Any, Any], limit: int, watch: Any) -> Any:
+def _trainer(job: Job, tokenizer: Any, data: tuple[Any, Any], limit: int) -> Any:
     from peft import LoraConfig
     from transformers import PrinterCallback, set_seed
     from trl import SFTTrainer
@@ -173,7 +197,6 @@ def _trainer(job: Job, tokenizer: Any, data: tuple[Any, Any], limit: int, watch:
         eval_dataset=dev,
         processing_class=tokenizer,
         peft_config=lora if job.adapter else None,
-        callbacks=[watch],
     )
     trainer.remove_callback(PrinterCallback)  # stdout is for results
     return trainer

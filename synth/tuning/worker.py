@@ -7,21 +7,19 @@ import sys
 from pathlib import Path
 
 from harness.errors import HarnessError
-from synth.tuning.processes import FACTS, JOB, write_failure
+from synth.tuning.processes import JOB, write_failure
 from synth.tuning.recipe import TuningRecipe
-from synth.tuning.train import Job, is_first, train
+from synth.tuning.train import Job, train
 
 
 def main(folder: Path) -> int:
-    """Train what the job file in a folder says; facts or a failure are left beside it, the exit code is returned."""
+    """Train what the job file in a folder says, and leave the result or a failure beside it; the exit code."""
     told = json.loads((folder / JOB).read_text(encoding="utf-8"))
     try:
-        facts = train(Job(told["base"], TuningRecipe.model_validate(told["recipe"]), folder, told["adapter"]))
+        train(Job(told["base"], TuningRecipe.model_validate(told["recipe"]), folder, told["adapter"]))
     except HarnessError as error:
         write_failure(folder, error)
         return error.exit_code
-    if is_first():
-        (folder / FACTS).write_text(json.dumps(facts) + "\n", encoding="utf-8")
     return 0
 
 
