@@ -248,7 +248,9 @@ def test_corpus_and_training_in_one_recipe(checkpoint: Path, tmp_path: Path, ref
 
 
 @pytest.mark.slow
-def test_several_processes_train_together(checkpoint: Path, tmp_path: Path, refused: Refused) -> None:
+def test_several_processes_train_together(
+    checkpoint: Path, tmp_path: Path, refused: Refused, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Under ``accelerate launch`` two processes make one adapter; what goes wrong in them is told as elsewhere."""
     processes = {
         "compute_environment": "LOCAL_MACHINE", "distributed_type": "MULTI_CPU", "num_processes": 2, "num_machines": 1,
@@ -259,6 +261,7 @@ def test_several_processes_train_together(checkpoint: Path, tmp_path: Path, refu
     manifest = made("lora", checkpoint, recipe, tmp_path / "out")
     assert manifest["production"]["steps"] == 4
     assert manifest["production"]["last_loss"] < manifest["production"]["first_loss"]
+    capsys.readouterr()
     recipe = write(tmp_path, accelerate="two.yaml", max_length=8)
     refused(65, arguments("lora", checkpoint, recipe, tmp_path / "other"), "leaves 0 of 24 rows")
     recipe = write(tmp_path, accelerate="none.yaml")
