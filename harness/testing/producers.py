@@ -46,13 +46,11 @@ def check_producer(producer: Producer, base: str, recipe: Path, folder: Path) ->
 
 
 def _checked(producer: Producer, base: str, recipe: Path, folder: Path) -> list[Problem]:
-    before = identify("hf", {"pretrained": base}).digests
-    first, started = folder / "first", time.perf_counter()
+    before, first = identify("hf", {"pretrained": base}).digests, folder / "first"
     try:
         made: object = producer.produce(base, recipe, first)
     except Exception as error:  # a stranger's own code; its author must learn what it raised
         return [Problem("produce", f"raises {type(error).__name__} ({error})", "make it work with this recipe")]
-    seconds = time.perf_counter() - started
     if not isinstance(made, Checkpoint):
         return [Problem("checkpoint", f"gives a {type(made).__name__}", "return a harness.nouns.Checkpoint")]
     try:
@@ -70,7 +68,9 @@ def _checked(producer: Producer, base: str, recipe: Path, folder: Path) -> list[
     def again(name: str, check: str, next_step: str) -> list[Problem]:
         return _again(lambda: producer.produce(base, recipe, folder / name), folder / name, found, (check, next_step))
 
+    started = time.perf_counter()
     problems += again("second", "seed", "seed everything that is random")
+    seconds = time.perf_counter() - started  # of a call that imports nothing for the first time
     problems += again("first", "continue", "leave a finished folder as it is")
     with _interrupted(seconds / 2):
         producer.produce(base, recipe, folder / "third")
@@ -121,8 +121,9 @@ def _missing(producer: Producer, base: str, folder: Path) -> list[Problem]:
 
 @contextmanager
 def _interrupted(seconds: float) -> Iterator[None]:
-    """Raise KeyboardInterrupt in what runs inside once the time is over, as Ctrl-C would; files that it tears open do not
-    count as leaks.
+    """Raise KeyboardInterrupt in what runs inside once the time is over, as Ctrl-C would.
+
+    Files that this leaves open for a moment are no fault of the producer.
     """
 
     def interrupt(*_: object) -> None:
@@ -134,8 +135,10 @@ def _interrupted(seconds: float) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)
             with suppress(KeyboardInterrupt):
-                yield
+                try:
+                    yield
+                finally:
+                    signal.setitimer(signal.ITIMER_REAL, 0)
             gc.collect()
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, former)
