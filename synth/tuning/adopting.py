@@ -55,13 +55,14 @@ def copy(found: Path, out: Path) -> None:
                 shutil.copyfile(path, out / path.name)
 
 
-def merge(base: str, adapter: Path, out: Path) -> None:
-    """Merge an adapter into its base, in the type of the base; a copy of the adapter is left in ``adapter/``.
+def merge(base: str, adapter: Path, out: Path, dtype: str = "auto") -> None:
+    """Merge an adapter into its base; a copy of the adapter is left in ``adapter/``.
 
     Args:
         base: Folder or hub id of the base.
         adapter: Folder of the adapter; its tokenizer is taken where it has one, as it may have another chat template.
         out: Folder to write into.
+        dtype: Type of the merged weights; ``auto`` for that of the base.
 
     Raises:
         MissingInputError: The folder holds no adapter.
@@ -73,7 +74,7 @@ def merge(base: str, adapter: Path, out: Path) -> None:
     if not (adapter / "adapter_config.json").is_file():
         raise MissingInputError(f"Adapter {adapter}", "has no adapter_config.json", "name the folder of an adapter")
     tokenizer = load_tokenizer(str(adapter) if (adapter / "tokenizer_config.json").is_file() else base)
-    model = load_model(base)
+    model = load_model(base, dtype)
     try:
         adapted = PeftModel.from_pretrained(model, str(adapter))
     except (RuntimeError, ValueError, KeyError, TypeError) as error:

@@ -118,7 +118,10 @@ def _trained(base: str, settings: TuningRecipe, out: Path, adapter: bool) -> dic
     from synth.tuning.train import RESULT, Job
 
     facts = run(Job(base, settings, out / TRAINING, adapter))
-    adopt(base, out / TRAINING / RESULT, out)
+    if adapter:
+        merge(base, out / TRAINING / RESULT, out, facts["dtype"])
+    else:
+        copy(out / TRAINING / RESULT, out)
     config = settings.model_dump(mode="json", exclude={"data", "dev", "accelerate"})
     return {"config": config, "seed": settings.seed, **facts}
 

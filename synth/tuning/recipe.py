@@ -53,7 +53,7 @@ class TuningRecipe(Settings):
         batch: Rows per device and step.
         accumulation: Steps whose gradients are added before the optimiser moves.
         dtype: Type that is computed in; ``auto`` is bfloat16 where the device has it, else float32. What is trained
-            is kept in float32 either way.
+            is kept in float32 either way, and a base under an adapter in this type; so is the checkpoint.
         save_steps: Steps between resumable states; None for ten in a run.
         seed: Seed of order, dropout and adapter.
         lora: The adapter, for the producer ``lora``.

@@ -82,6 +82,7 @@ def train(job: Job) -> Mapping[str, Any]:
 def _train(trainer: Any, job: Job, state: Path | None) -> dict[str, Any]:
     """Train to the end and save the result; steps, tokens and losses."""
     trainable = sum(values.numel() for values in trainer.model.parameters() if values.requires_grad)
+    dtype = str(trainer.model.dtype).removeprefix("torch.")
     watch = watcher(job.folder)
     trainer.add_callback(watch)
     try:
@@ -96,6 +97,7 @@ def _train(trainer: Any, job: Job, state: Path | None) -> dict[str, Any]:
         "resumed_at": _step(state) if state else None,
         "tokens_seen": trainer.state.num_input_tokens_seen,
         "trainable": trainable,
+        "dtype": dtype,
         "versions": {"trl": version("trl")},
         **_losses(trainer.state.log_history),
     }

@@ -233,7 +233,9 @@ def test_packing_is_refused_where_rows_see_each_other(tmp_path: Path, refused: R
     refused(65, arguments("full", base, recipe, tmp_path / "out"), "Packing", "mamba model", "use packing: false")
 
 
-def test_corpus_and_training_in_one_recipe(checkpoint: Path, tmp_path: Path, refused: Refused) -> None:
+def test_corpus_and_training_in_one_recipe(
+    checkpoint: Path, tmp_path: Path, refused: Refused, capsys: pytest.CaptureFixture[str]
+) -> None:
     """``synth+lora`` makes a corpus and trains on it; both digests are in the manifest."""
     corpus = {"sources": [{"dataset": "seeds", "limit": 120}], "mix": {"records": 40}}
     training = {"steps": 2, "batch": 2, "learning_rate": 0.01}
@@ -243,6 +245,7 @@ def test_corpus_and_training_in_one_recipe(checkpoint: Path, tmp_path: Path, ref
     assert manifest["production"]["corpus"]["records"] == 40
     (shard,) = (out / "corpus" / "corpus").glob("train-*")
     assert manifest["production"]["data"]["read"] == len(shard.read_text(encoding="utf-8").splitlines())
+    capsys.readouterr()
     wrong = write_recipe(tmp_path, corpus=corpus, training={**training, "learning_rat": 1})
     refused(65, arguments("synth+lora", checkpoint, wrong, tmp_path / "other"), "learning_rat", "did you mean")
 
