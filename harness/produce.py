@@ -15,7 +15,7 @@ from typing import Any
 
 from harness.engines.checkpoint import adapter_digest, checkpoint_digests, identify
 from harness.engines.environment import versions
-from harness.engines.merged import check_merged
+from harness.engines.merged import check_loads, check_merged
 from harness.engines.tasks import quiet_lm_eval
 from harness.errors import DataError, HarnessError, InterruptedRunError, MissingInputError, StoreError, UsageError
 from harness.nouns import Checkpoint
@@ -51,7 +51,7 @@ def produce(producer: str, base: str, recipe: Path, out: Path) -> Mapping[str, A
         _refuse_overwriting(producer, base, parent, out)
         started = time.time()
         made = _call(maker, producer, (base, recipe, out))
-        found, difference = _looked_at(made, producer, base, out)
+        found, difference = _looked_at(made, base, out)
         if identify("hf", {"pretrained": base}).digests != parent.digests:
             raise DataError(f"Producer {producer}", f"changed its base {base}", "restore the base, repair the producer")
     manifest = {
@@ -60,7 +60,7 @@ def produce(producer: str, base: str, recipe: Path, out: Path) -> Mapping[str, A
         "parent": parent.digests.get("weights"),
         "base": asdict(parent),
         "recipe": {"file": recipe.name, "sha256": file_digest(recipe)},
-        "checkpoint": asdict(found),
+        "checkpoint": asdict(replace(found, producer=producer, parent=parent.digests.get("weights"))),
         "merge_difference": difference,
         "production": _told(out),
         "versions": versions(),
@@ -110,26 +110,27 @@ def _refuse_overwriting(producer: str, base: str, parent: Checkpoint, out: Path)
         raise UsageError(f"Folder {out}", reason, "name another folder, or remove it")
 
 
-def _looked_at(made: Checkpoint, producer: str, base: str, out: Path) -> tuple[Checkpoint, float | None]:
+def _looked_at(made: Checkpoint, base: str, out: Path) -> tuple[Checkpoint, float | None]:
     """The checkpoint with the digests of what lies in the folder, and the largest logit difference to its adapter.
 
     Raises:
         CheckpointError: The folder holds no checkpoint, or another one than its adapter makes of the base.
         DataError: A digest that the producer gave is not that of the folder.
     """
-    digests = dict(made.digests)
-    measured: dict[str, str] = {}
-    if (out / "config.json").is_file() or "corpus" not in digests:  # what makes data alone says so by its digest
-        measured = checkpoint_digests(out)
-    adapter = out / ADAPTER
+    if "corpus" in made.digests and not (out / "config.json").is_file():
+        return made, None  # it makes data alone, and says so
+    measured, adapter = checkpoint_digests(out), out / ADAPTER
     if adapter.is_dir():
         measured["adapter"] = adapter_digest(adapter)
-    wrong = [name for name, value in measured.items() if digests.get(name, value) != value]
+    wrong = [name for name, value in measured.items() if made.digests.get(name, value) != value]
     if wrong:
-        reason = f"gave a digest of {', '.join(wrong)} that is not that of the folder"
-        raise DataError(f"Producer {producer}", reason, "produce it again, or repair the producer")
-    difference = check_merged(base, adapter, out) if adapter.is_dir() else None
-    return replace(made, producer=producer, digests=digests | measured), difference
+        reason = f"was given a digest of {', '.join(wrong)} that is not its own"
+        raise DataError(f"Folder {out}", reason, "produce it again, or repair the producer")
+    found = replace(made, digests={**made.digests, **measured})
+    if adapter.is_dir():
+        return found, check_merged(base, adapter, out)
+    check_loads(out)
+    return found, None
 
 
 def _told(out: Path) -> Any:

@@ -28,8 +28,8 @@ def check_merged(base: str, adapter: Path, merged: Path) -> float:
     Raises:
         CheckpointError: The adapter does not fit, changes nothing, or the merged checkpoint is another one.
     """
-    expected = logits({"pretrained": base, "peft": str(adapter)})
-    difference = largest_difference(expected, logits({"pretrained": str(merged)}))
+    expected = _logits({"pretrained": base, "peft": str(adapter)})
+    difference = largest_difference(expected, _logits({"pretrained": str(merged)}))
     if difference > TOLERANCE * (1 if _stored_as_float32(merged) else 50):
         raise CheckpointError(
             f"Checkpoint {merged}", f"is not its adapter merged into {base} (relative difference {difference:.2g})",
@@ -38,7 +38,16 @@ def check_merged(base: str, adapter: Path, merged: Path) -> float:
     return difference
 
 
-def logits(arguments: Mapping[str, Any]) -> list[Any]:
+def check_loads(folder: Path) -> None:
+    """Load a checkpoint and let it answer.
+
+    Raises:
+        HarnessError: It cannot be loaded, or has weights that are no numbers.
+    """
+    _logits({"pretrained": str(folder)})
+
+
+def _logits(arguments: Mapping[str, Any]) -> list[Any]:
     """Logits of the probes, in float32 on the CPU; the model is let go.
 
     Raises:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.engines.checkpoint import adapter_digest, checkpoint_digests, identify
-from harness.engines.merged import check_merged, logits
+from harness.engines.merged import check_loads, check_merged
 from harness.engines.tasks import quiet_lm_eval
 from harness.errors import HarnessError, MissingInputError
 from harness.nouns import Checkpoint
@@ -89,7 +89,7 @@ def _measured(base: str, out: Path) -> dict[str, str]:
         digests["adapter"] = adapter_digest(out / "adapter")
         check_merged(base, out / "adapter", out)
     else:
-        logits({"pretrained": str(out)})
+        check_loads(out)
     return digests
 
 

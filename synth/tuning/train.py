@@ -31,7 +31,7 @@ RESULT = "result"
 FACTS = "facts.json"
 """What is known of a finished training."""
 
-_STATES, _BEGUN = "states", "begun.json"
+_STATES, _BEGUN = "states", "begun"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,9 @@ def train(job: Job) -> Mapping[str, Any]:
         if not (job.folder / FACTS).is_file():
             if is_first():
                 say(rows.facts, limit, state)
-            facts = {"data": dict(rows.facts), **_train(_trainer(job, tokenizer, (rows.rows, dev), limit), job, state)}
+            trainer = _trainer(job, tokenizer, (rows.rows, dev.rows if dev else None), limit)
+            told = {name: dict(found.facts) for name, found in (("data", rows), ("dev", dev)) if found}
+            facts = {**told, **_train(trainer, job, state)}
             if is_first():
                 _finish(job.folder, facts)
             return facts
@@ -251,7 +253,7 @@ def _files(recipe: TuningRecipe) -> list[Path]:
     return found
 
 
-def _dev(recipe: TuningRecipe, tokenizer: Any, limit: int) -> Any:
+def _dev(recipe: TuningRecipe, tokenizer: Any, limit: int) -> Rows | None:
     named = recipe.dev or (recipe.data if recipe.data.is_dir() else None)
     files = find(named, "dev") if named is not None else []
-    return read(files, tokenizer, recipe.template, Cut(limit)).rows if files else None
+    return read(files, tokenizer, recipe.template, Cut(limit)) if files else None

@@ -222,6 +222,22 @@ def test_the_context_of_the_base_is_a_limit(tiny: Tiny, tmp_path: Path, refused:
     refused(65, arguments("lora", base, write(tmp_path), tmp_path / "out"), "leaves 0 of 24", "24 are longer than 16")
 
 
+def test_modules_that_are_not_there_are_named(checkpoint: Path, tmp_path: Path, refused: Refused) -> None:
+    """An adapter for modules that the model lacks is refused with their names."""
+    recipe = write(tmp_path, lora={"targets": ["query_proj"]})
+    refused(65, arguments("lora", checkpoint, recipe, tmp_path / "out"), "query_proj", "correct the recipe")
+
+
+def test_the_dev_split_is_measured_and_counted(checkpoint: Path, tmp_path: Path) -> None:
+    """The loss on other rows is reported after the epoch, and rows left out of them are in the manifest."""
+    long = {"prompt": "Ada met Bo. " * 60, "completion": "Bo"}
+    (tmp_path / "dev.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*rows(5), long]), encoding="utf-8")
+    recipe = write(tmp_path, dev="dev.jsonl", steps=None, epochs=1, max_length=64)
+    told = made("lora", checkpoint, recipe, tmp_path / "out")["production"]
+    assert (told["dev"]["read"], told["dev"]["rows"], told["dev"]["long"]) == (6, 5, 1)
+    assert told["last_eval_loss"] > 0
+
+
 def test_packing_is_refused_where_rows_see_each_other(tmp_path: Path, refused: Refused, checkpoint: Path) -> None:
     """A state-space model carries its state from row to row, which is measured before training."""
     from transformers import AutoTokenizer, MambaConfig, MambaForCausalLM

@@ -82,6 +82,19 @@ def test_a_checkpoint_is_imported(tiny: Tiny, checkpoint: Path, tmp_path: Path) 
     assert not {"optimizer.pt", "training_args.bin"} & {path.name for path in (tmp_path / "out").iterdir()}
 
 
+def test_a_checkpoint_is_loaded_before_it_is_believed(
+    tiny: Tiny, checkpoint: Path, tmp_path: Path, refused: Refused
+) -> None:
+    """Weights that are no numbers are refused, whoever made them; no manifest says that they are complete."""
+
+    def spoil(model: Any) -> None:
+        model.model.norm.weight.fill_(float("nan"))
+
+    recipe = write_recipe(tmp_path, checkpoint=str(tiny("nan", spoil)))
+    refused(65, arguments("import", checkpoint, recipe, tmp_path / "out"), "NaN or infinite weights", "norm")
+    assert not (tmp_path / "out" / "checkpoint.json").exists()
+
+
 def test_an_adapter_of_another_base_is_refused(
     tiny: Tiny, adapter: Path, checkpoint: Path, tmp_path: Path, refused: Refused
 ) -> None:
