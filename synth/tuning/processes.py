@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from harness import errors
 from harness.errors import DataError, MissingInputError
 from synth.tuning.faults import explained
 from synth.tuning.train import FACTS, Job, train
-from synth.tuning.watch import Line, read_log
+from synth.tuning.watch import Counted, Line, read_log, say
 
-JOB, FAILURE, OUTPUT = "job.json", "failure.json", "processes.log"
+JOB, COUNTED, FAILURE, OUTPUT = "job.json", "counted.json", "failure.json", "processes.log"
 _POLL_S = 1.0
 
 
@@ -35,7 +36,8 @@ def run(job: Job) -> Mapping[str, Any]:
         raise MissingInputError(f"File {job.recipe.accelerate}", "is not there", "write one with accelerate config")
     with explained(f"Folder {job.folder}"):
         job.folder.mkdir(parents=True, exist_ok=True)
-        (job.folder / FAILURE).unlink(missing_ok=True)
+        for name in (COUNTED, FAILURE):
+            (job.folder / name).unlink(missing_ok=True)
         content = {"base": job.base, "adapter": job.adapter, "recipe": job.recipe.model_dump(mode="json")}
         (job.folder / JOB).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         code = _wait(job)
@@ -47,12 +49,20 @@ def run(job: Job) -> Mapping[str, Any]:
     return dict(json.loads((job.folder / FACTS).read_text(encoding="utf-8")))
 
 
-def write_failure(folder: Path, error: errors.HarnessError) -> None:
+def leave_failure(folder: Path, error: errors.HarnessError) -> None:
     """Leave an error where the process that waits finds it."""
-    facts = {"kind": type(error).__name__, "facts": [error.thing, error.reason, error.next_step]}
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=folder, delete=False) as file:
-        json.dump(facts, file)
-    Path(file.name).replace(folder / FAILURE)  # several processes may fail at once
+    _leave(folder / FAILURE, {"kind": type(error).__name__, "facts": [error.thing, error.reason, error.next_step]})
+
+
+def leave_counted(folder: Path, counted: Counted) -> None:
+    """Leave what was counted where the process that waits finds it."""
+    _leave(folder / COUNTED, asdict(counted))
+
+
+def _leave(path: Path, content: Mapping[str, Any]) -> None:
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, delete=False) as file:
+        json.dump(content, file)
+    Path(file.name).replace(path)  # whole at once, also where several processes leave theirs
 
 
 def _failure(told: Mapping[str, Any]) -> errors.HarnessError:
@@ -79,12 +89,16 @@ def _wait(job: Job) -> int:
         finally:
             process.terminate()
             process.wait()
+            line = _show(job.folder, line)
             if line is not None:
                 line.end()
 
 
 def _show(folder: Path, line: Line | None) -> Line | None:
-    """Move the live line to the last report of the processes."""
+    """Say what the processes have counted, once, and move the live line to their last report."""
+    if (folder / COUNTED).is_file():
+        say(Counted(**json.loads((folder / COUNTED).read_text(encoding="utf-8"))))
+        (folder / COUNTED).unlink()
     reports = [row for row in read_log(folder) if "loss" in row]
     if reports:
         last = reports[-1]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +23,7 @@ from synth.tuning.data import Cut, Rows, find, read
 from synth.tuning.faults import explained
 from synth.tuning.loading import context, load_model, load_tokenizer, refuse_leaks
 from synth.tuning.recipe import TuningRecipe
-from synth.tuning.watch import LOG, say, watcher
+from synth.tuning.watch import LOG, Counted, say, watcher
 
 RESULT = "result"
 """Folder of what was trained, below the training folder: the adapter, or the whole model."""
@@ -51,8 +51,12 @@ class Job:
     adapter: bool
 
 
-def train(job: Job) -> Mapping[str, Any]:
+def train(job: Job, tell: Callable[[Counted], None] = say) -> Mapping[str, Any]:
     """Train a base on a recipe's data, on from the last whole state; what was trained is left in ``result/``.
+
+    Args:
+        job: The training.
+        tell: Is given what was counted, before anything is trained.
 
     Returns:
         What the manifest says: rows, tokens, steps, losses.
@@ -71,7 +75,7 @@ def train(job: Job) -> Mapping[str, Any]:
         state = _begin(job, rows)
         if not (job.folder / FACTS).is_file():
             if is_first():
-                say(rows.facts, limit, state)
+                tell(Counted(rows.facts, limit, state.name if state else None))
             trainer = _trainer(job, tokenizer, (rows.rows, dev.rows if dev else None), limit)
             told = {name: dict(found.facts) for name, found in (("data", rows), ("dev", dev)) if found}
             facts = {**told, **_train(trainer, job, state)}

@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +21,33 @@ _STILL = 10
 Row = Mapping[str, float]
 
 
-def say(rows: Mapping[str, int], limit: int, state: Path | None) -> None:
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What is known before a training.
+
+    Attributes:
+        rows: Counts of the rows, see ``synth.tuning.data.Rows``.
+        limit: Tokens at most.
+        state: Name of the state that a killed training goes on at; None for a new one.
+    """
+
+    rows: Mapping[str, int]
+    limit: int
+    state: str | None
+
+
+def say(counted: Counted) -> None:
     """Say on stderr what is trained on, what is left out of it, and where a killed training goes on."""
-    console = stderr()
-    if state is not None:
-        console.print(f"going on at {state.name}", highlight=False)
-    tokens = rows["prompt_tokens"] + rows["completion_tokens"]
-    console.print(f"training on {plural(rows['rows'], 'row')}, {tokens:,} tokens", highlight=False)
-    left_out = {
-        "have an empty answer": rows["empty"],
-        f"are longer than {limit:,} tokens ({rows['long_prompts']:,} by the prompt alone)": rows["long"],
-    }
-    for reason, count in left_out.items():
+    console, rows = stderr(), counted.rows
+    if counted.state is not None:
+        console.print(f"going on at {counted.state}")
+    console.print(
+        f"training on {plural(rows['rows'], 'row')}, {rows['prompt_tokens'] + rows['completion_tokens']:,} tokens"
+    )
+    too_long = f"are longer than {counted.limit:,} tokens ({rows['long_prompts']:,} by the prompt alone)"
+    for count, reason in ((rows["empty"], "have an empty answer"), (rows["long"], too_long)):
         if count:
-            told = f"note: {count:,} of {rows['read']:,} rows are left out: they {reason}"
-            console.print(told, highlight=False, soft_wrap=True)
+            console.print(f"note: {count:,} of {rows['read']:,} rows are left out: they {reason}", soft_wrap=True)
 
 
 def refuse_nan(row: Row) -> None:

@@ -280,7 +280,7 @@ def test_several_processes_train_together(
     manifest = made("lora", checkpoint, recipe, tmp_path / "out")
     assert manifest["production"]["steps"] == 4
     assert manifest["production"]["last_loss"] < manifest["production"]["first_loss"]
-    capsys.readouterr()
+    assert "training on 24 rows" in capsys.readouterr().err
     recipe = write(tmp_path, accelerate="two.yaml", max_length=8)
     refused(65, arguments("lora", checkpoint, recipe, tmp_path / "other"), "leaves 0 of 24 rows")
     recipe = write(tmp_path, accelerate="none.yaml")
