@@ -1,4 +1,4 @@
-"""Loading of bases: tokenizer, context and model, with what cannot be trained refused by name."""
+"""Loading of bases: tokenizer, configuration and model, with what cannot be trained refused by name."""
 
 from __future__ import annotations
 
@@ -49,19 +49,23 @@ def load_model(base: str, dtype: str = "auto") -> Any:
         raise CheckpointError(f"Base {base}", f"cannot be loaded ({first_line(error)})", "check its files") from error
 
 
-def context(base: str) -> int | None:
-    """Tokens that a base can read at once; None where its configuration does not say.
+def load_config(base: str) -> Any:
+    """The configuration of a base.
 
     Raises:
-        CheckpointError: It has no configuration that loads.
+        CheckpointError: It has none that loads.
     """
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(base).get_text_config()
+        return AutoConfig.from_pretrained(base)
     except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(f"Base {base}", f"cannot be loaded ({first_line(error)})", "check its files") from error
-    limit = getattr(config, "max_position_embeddings", None)
+
+
+def context(config: Any) -> int | None:
+    """Tokens that a model of a configuration can read at once; None where it does not say."""
+    limit = getattr(config.get_text_config(), "max_position_embeddings", None)
     return limit if isinstance(limit, int) else None
 
 

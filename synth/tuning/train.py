@@ -21,7 +21,7 @@ from synth.records import digest
 from synth.tuning.adopting import file_digest
 from synth.tuning.data import Cut, Rows, find, read
 from synth.tuning.faults import explained
-from synth.tuning.loading import context, load_model, load_tokenizer, refuse_leaks
+from synth.tuning.loading import context, load_config, load_model, load_tokenizer, refuse_leaks
 from synth.tuning.recipe import TuningRecipe
 from synth.tuning.watch import LOG, Counted, say, watcher
 
@@ -68,7 +68,7 @@ def train(job: Job, tell: Callable[[Counted], None] = say) -> Mapping[str, Any]:
         UnavailableError: Memory does not suffice.
     """
     tokenizer = load_tokenizer(job.base)
-    limit = min(job.recipe.max_length, context(job.base) or job.recipe.max_length)
+    limit = min(job.recipe.max_length, context(load_config(job.base)) or job.recipe.max_length)
     rows = read(_files(job.recipe), tokenizer, job.recipe.template, Cut(limit, job.recipe.rows, job.recipe.seed))
     dev = _dev(job.recipe, tokenizer, limit)
     with explained("The training"):
@@ -95,6 +95,9 @@ def _train(trainer: Any, job: Job, state: Path | None) -> dict[str, Any]:
         trainer.train(resume_from_checkpoint=str(state) if state else None)
     finally:
         watch.close()
+    kept = trainer.accelerator.unwrap_model(trainer.model).config
+    if hasattr(kept, "use_cache"):
+        kept.use_cache = load_config(job.base).use_cache  # TRL switches it off; without it generation is slow
     if trainer.is_fsdp_enabled:
         trainer.accelerator.state.fsdp_plugin.set_state_dict_type("FULL_STATE_DICT")
     trainer.save_model(str(job.folder / RESULT))

@@ -143,11 +143,12 @@ def test_another_recipe_does_not_overwrite_a_training(
 
 
 def test_full_trains_every_weight(checkpoint: Path, tmp_path: Path) -> None:
-    """All parameters are trainable, and there is no adapter; packed rows and a chat of several answers are learned."""
+    """All parameters are trainable, packed rows are learned, and the configuration is the base's, its cache on."""
     manifest = made("full", checkpoint, write(tmp_path, packing=True, max_length=64), tmp_path / "out")
     assert manifest["production"]["trainable"] > 6144 * 32
     assert manifest["production"]["last_loss"] < manifest["production"]["first_loss"]
     assert manifest["merge_difference"] is None
+    assert manifest["checkpoint"]["digests"]["config"] == manifest["base"]["digests"]["config"]
     assert not (tmp_path / "out" / "adapter").exists()
 
 
