@@ -48,18 +48,20 @@ def produce(producer: str, base: str, recipe: Path, out: Path) -> Mapping[str, A
         raise MissingInputError(f"Recipe {recipe}", "is not there", "name a YAML file")
     with quiet_lm_eval():
         parent = identify("hf", {"pretrained": base})
-        _refuse_overwriting(producer, base, parent, out)
+        manifest: dict[str, Any] = {
+            "schema": SCHEMA,
+            "producer": producer,
+            "parent": parent.digests.get("weights"),
+            "base": asdict(parent),
+            "recipe": {"file": recipe.name, "sha256": file_digest(recipe)},
+        }
+        _refuse_overwriting(manifest, base, out)
         started = time.time()
         made = _call(maker, producer, (base, recipe, out))
         found, difference = _looked_at(made, base, out)
         if identify("hf", {"pretrained": base}).digests != parent.digests:
             raise DataError(f"Producer {producer}", f"changed its base {base}", "restore the base, repair the producer")
-    manifest = {
-        "schema": SCHEMA,
-        "producer": producer,
-        "parent": parent.digests.get("weights"),
-        "base": asdict(parent),
-        "recipe": {"file": recipe.name, "sha256": file_digest(recipe)},
+    manifest |= {
         "checkpoint": asdict(replace(found, producer=producer, parent=parent.digests.get("weights"))),
         "merge_difference": difference,
         "production": _told(out),
@@ -93,8 +95,8 @@ def _call(maker: Producer, producer: str, arguments: tuple[str, Path, Path]) -> 
     return made
 
 
-def _refuse_overwriting(producer: str, base: str, parent: Checkpoint, out: Path) -> None:
-    """Refuse a folder that is the base, or holds what another producer made or what was made of another base.
+def _refuse_overwriting(manifest: Mapping[str, Any], base: str, out: Path) -> None:
+    """Refuse a folder that is the base, or holds a checkpoint that was made in another way.
 
     Raises:
         UsageError: It is such a folder.
@@ -102,11 +104,12 @@ def _refuse_overwriting(producer: str, base: str, parent: Checkpoint, out: Path)
     if Path(base).is_dir() and out.exists() and out.samefile(base):
         raise UsageError(f"Folder {out}", "is the base itself", "name another folder")
     told = out / MANIFEST
-    if not told.is_file():
-        return
-    before = json.loads(told.read_text(encoding="utf-8"))
-    if (before["producer"], before["parent"]) != (producer, parent.digests.get("weights")):
-        reason = f"holds what {before['producer']} made of {before['base']['reference']}"
+    before = json.loads(told.read_text(encoding="utf-8")) if told.is_file() else manifest
+    same = [before[key] == manifest[key] for key in ("producer", "parent")]
+    if "weights" in before.get("checkpoint", {}).get("digests", {}):  # a folder of data is made anew where needed
+        same.append(before["recipe"]["sha256"] == manifest["recipe"]["sha256"])
+    if not all(same):
+        reason = f"holds what {before['producer']} made of {before['base']['reference']} by another recipe or base"
         raise UsageError(f"Folder {out}", reason, "name another folder, or remove it")
 
 

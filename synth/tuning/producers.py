@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.errors import MissingInputError
+from harness.errors import DataError, MissingInputError
 from harness.nouns import Checkpoint
 from synth.recipe import Recipe, Settings, settings_of
 from synth.records import digest
@@ -67,6 +67,8 @@ class SynthLora:
 
         parts = read(SynthLoraRecipe, recipe)
         corpus = settings_of(Recipe, parts.corpus, f"Recipe {recipe}, corpus")
+        if "data" in parts.training:
+            raise DataError(f"Recipe {recipe}", "names data, which is the corpus that is made", "leave data out")
         data = (out / CORPUS / CORPUS).resolve()
         training = settings_of(TuningRecipe, {**parts.training, "data": str(data)}, f"Recipe {recipe}, training")
         with explained(f"Folder {out}"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -136,8 +137,10 @@ def test_another_recipe_does_not_overwrite_a_training(
     """A folder that holds a training is not continued with other settings, another producer or another base."""
     before = adapter(trained)
     recipe = write(tmp_path, learning_rate=0.02)
-    refused(65, arguments("lora", checkpoint, recipe, trained), "another recipe", "name another folder")
+    refused(64, arguments("lora", checkpoint, recipe, trained), "what lora made of sound", "name another folder")
     refused(64, arguments("full", checkpoint, recipe, trained), "what lora made of sound", "name another folder")
+    unfinished = shutil.copytree(trained, tmp_path / "unfinished", ignore=shutil.ignore_patterns("checkpoint.json"))
+    refused(65, arguments("lora", checkpoint, recipe, unfinished), "another recipe", "name another folder")
     refused(64, arguments("lora", checkpoint, recipe, checkpoint), "is the base itself")
     assert adapter(trained) == before
 
@@ -265,6 +268,8 @@ def test_corpus_and_training_in_one_recipe(
     capsys.readouterr()
     wrong = write_recipe(tmp_path, corpus=corpus, training={**training, "learning_rat": 1})
     refused(65, arguments("synth+lora", checkpoint, wrong, tmp_path / "other"), "learning_rat", "did you mean")
+    wrong = write_recipe(tmp_path, corpus=corpus, training={**training, "data": "rows.jsonl"})
+    refused(65, arguments("synth+lora", checkpoint, wrong, tmp_path / "other"), "leave data out")
 
 
 @pytest.mark.slow
