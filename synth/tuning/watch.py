@@ -6,6 +6,7 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,8 +145,11 @@ def read_log(folder: Path) -> list[Row]:
     """Rows of the log, the last of each step and kind: a resumed training writes some steps twice."""
     path = folder / LOG
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    rows = [json.loads(line) for line in lines if line.endswith("}")]  # a killed call may leave half a line
-    kept = {(row["step"], "eval_loss" in row, "train_loss" in row): row for row in rows}
+    kept = {}
+    for line in lines:
+        with suppress(ValueError):  # a killed call may leave half a line
+            row = json.loads(line)
+            kept[row["step"], "eval_loss" in row, "train_loss" in row] = row
     return [kept[key] for key in sorted(kept)]
 
 
