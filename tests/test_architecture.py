@@ -20,6 +20,7 @@ from harness.cli import COMMANDS
 from harness.plugins import COMMANDS_GROUP, EXECUTORS_GROUP, PRODUCERS_GROUP, SUITES_GROUP
 from synth.cli import command as synthesis
 from synth.recipe import Recipe, Settings
+from synth.tuning import recipe as tuning
 
 REPO = Path(__file__).resolve().parent.parent
 SOURCES = sorted(path for package in ("harness", "synth") for path in (REPO / package).rglob("*.py"))
@@ -148,9 +149,18 @@ def test_every_step_of_synthesis_is_documented(step: str) -> None:
 
 @pytest.mark.parametrize("kind", [Recipe, *Settings.__subclasses__()], ids=lambda kind: kind.__name__)
 def test_every_key_of_a_recipe_is_documented(kind: type[Settings]) -> None:
-    """docs/synthesis explains each key that a recipe may have."""
-    pages = "\n".join(page.read_text(encoding="utf-8") for page in (REPO / "docs" / "synthesis").glob("*.md"))
+    """docs/synthesis explains each key that a corpus recipe may have, docs/producers.md each of the other recipes."""
+    docs = REPO / "docs"
+    files = [docs / "producers.md"] if kind.__module__ == tuning.__name__ else (docs / "synthesis").glob("*.md")
+    pages = "\n".join(page.read_text(encoding="utf-8") for page in files)
     assert [key for key in kind.model_fields if f"`{key}`" not in pages] == []
+
+
+def test_every_producer_of_ours_is_documented() -> None:
+    """docs/producers.md names each producer that pyproject.toml registers."""
+    project = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    page = (REPO / "docs" / "producers.md").read_text(encoding="utf-8")
+    assert [name for name in project["entry-points"][PRODUCERS_GROUP] if f"| `{name}` |" not in page] == []
 
 
 def test_links_between_pages_resolve() -> None:

@@ -15,8 +15,9 @@ _FOLDER = click.Path(path_type=Path)
     "produce",
     epilog="""\b
 Examples:
+  harness produce lora --base ./my-checkpoint --recipe tuning.yaml -o tuned
   harness produce synth --recipe corpus.yaml -o corpus
-  harness produce synth --base ./my-checkpoint --recipe corpus.yaml -o corpus --json
+  harness produce import --recipe adapter.yaml -o imported --json
   harness ls producers""",
 )
 @click.argument("producer")

@@ -243,7 +243,7 @@ def _load_merged(options: ModelOptions, device: str) -> LoadedModel:
     base = AutoModelForCausalLM.from_pretrained(base_name, **loading)
     _refuse_nan(base, base_name)
     tokenizer = AutoTokenizer.from_pretrained(arguments.pop("tokenizer", None) or base_name)
-    plain = _probe_logits(base, tokenizer)
+    plain = probe_logits(base, tokenizer)
     try:
         adapted = PeftModel.from_pretrained(base, adapter_name)
     except (RuntimeError, ValueError, KeyError) as error:
@@ -252,13 +252,13 @@ def _load_merged(options: ModelOptions, device: str) -> LoadedModel:
             f"does not fit {base_name} ({_first_line(error)})",
             "name the base it was trained on",
         ) from error
-    unmerged = _probe_logits(adapted, tokenizer)
+    unmerged = probe_logits(adapted, tokenizer)
     if all(bool((before == after).all()) for before, after in zip(plain, unmerged, strict=True)):
         raise CheckpointError(
             f"Adapter {adapter_name}", "changes nothing on the probes", "train it, or leave out peft="
         )
     merged = adapted.merge_and_unload().to(device)
-    difference = _largest_difference(unmerged, _probe_logits(merged, tokenizer))
+    difference = largest_difference(unmerged, probe_logits(merged, tokenizer))
     if difference > _MERGE_TOLERANCE * (1 if merged.dtype.itemsize == 4 else 50):
         raise CheckpointError(
             f"Adapter {adapter_name}", f"gives other logits once merged (relative difference {difference:.2g})",
@@ -295,7 +295,8 @@ def _refuse_nan(model: Any, name: str) -> None:
             )
 
 
-def _probe_logits(model: Any, tokenizer: Any) -> list[Any]:
+def probe_logits(model: Any, tokenizer: Any) -> list[Any]:
+    """Logits of a few fixed prompts, in float32 on the CPU."""
     import torch
 
     with torch.no_grad():
@@ -305,7 +306,8 @@ def _probe_logits(model: Any, tokenizer: Any) -> list[Any]:
         ]
 
 
-def _largest_difference(first: Sequence[Any], second: Sequence[Any]) -> float:
+def largest_difference(first: Sequence[Any], second: Sequence[Any]) -> float:
+    """Largest difference of two lists of logits, relative to the largest logit of the first."""
     pairs = zip(first, second, strict=True)
     return max(float((a - b).abs().max() / a.abs().max().clamp(min=1e-9)) for a, b in pairs)
 

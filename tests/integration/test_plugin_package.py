@@ -1,4 +1,4 @@
-"""Another package adds a suite by an entry point: installed as its users would, found, validated and scored."""
+"""Another package adds a suite and a producer by entry points: installed as its users would, found, checked, used."""
 
 from __future__ import annotations
 
@@ -63,6 +63,20 @@ def test_the_suite_of_a_package_is_scored(site: Path, tmp_path: Path) -> None:
     assert [suite["name"] for suite in document["suites"]] == ["weekdays"]
     assert [(task["task"], task["items"]) for task in document["tasks"]] == [("next_day", 3)]
     assert (tmp_path / document["path"] / "run.json").is_file()
+
+
+def test_the_producer_of_a_package_makes_a_checkpoint(site: Path, checkpoint: Path, tmp_path: Path) -> None:
+    """Produce calls a stranger's producer and writes down what was measured of its work."""
+    (tmp_path / "twice.yaml").write_text("tensor: model.norm.weight\nfactor: 2.0\n", encoding="utf-8")
+    done = harness(
+        site, tmp_path, "produce", "scaled", "--base", str(checkpoint), "-r", "twice.yaml", "-o", "out", "--json"
+    )
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads(done.stdout)
+    assert manifest["producer"] == "scaled"
+    assert manifest["parent"] == manifest["base"]["digests"]["weights"]
+    assert manifest["checkpoint"]["digests"]["weights"] != manifest["parent"]
+    assert (tmp_path / "out" / "checkpoint.json").is_file()
 
 
 @pytest.mark.parametrize("kind", BROKEN)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Protocol
 
 from harness.errors import HarnessError
 from harness.nouns import Task
+from harness.testing.problem import Problem
 
 Doc = Mapping[str, Any]
 
@@ -26,21 +26,6 @@ _ACCURACIES = ("acc", "acc_norm", "acc_bytes")
 _MANY = 500
 _SWAPPED = 5
 """Rows whose columns are swapped to see what a prompt depends on."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One way in which a card breaks its contract.
-
-    Attributes:
-        check: ``columns``, ``cluster``, ``metrics``, ``gold``, ``empty answer``, ``chance``, ``prompt``, or ``card``.
-        reason: What is wrong.
-        next_step: What its author can do, as an imperative.
-    """
-
-    check: str
-    reason: str
-    next_step: str
 
 
 class BuiltTask(Protocol):
