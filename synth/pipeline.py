@@ -25,6 +25,7 @@ from harness.errors import MissingInputError
 from synth import filters, guidelines, instructions, rules, sources
 from synth import mix as mixing
 from synth import stats as measuring
+from synth.formats import train_formats
 from synth.guidelines import Guideline
 from synth.records import Document, as_row, digest, document_of, instruction_of
 from synth.review import approved, rejected
@@ -281,8 +282,12 @@ def make(work: Work, screen: Screen, names: Collection[str] = ALL, **settings: A
         **settings: For a single step.
 
     Raises:
-        HarnessError: As the steps, or another process is at work in the folder.
+        HarnessError: As the steps, or another process is at work in the folder. What a later step would refuse of the
+            recipe alone is refused before the first one.
     """
+    train_formats(work.recipe.formats)
+    filters.chosen_filters(work.recipe.filters)
+    mixing.refuse_contradictions(work.recipe.mix)
     facts = {}
     with at_work(work):
         for step in STEPS:

@@ -23,8 +23,8 @@ SHAPES = {
     "pair, with the keys head and tail",
     Family.EE: "its keys are the event types that occur in the text, the value of a key is a list with one object per "
     "event, with the keys trigger and arguments; arguments maps each filled role to the list of its fillers",
-    Family.OPEN_IE: "its keys are relations in the words of the text, the value of a key is a list with one object per "
-    "pair, with the keys head and tail",
+    Family.OPEN_IE: "its keys are short phrases that name the relations, the value of a key is a list with one object "
+    "per pair, with the keys head and tail",
     Family.MRC: "its only key is answer; the value is the answer, or an empty list if the passage does not tell",
     Family.TC: "its only key is label; the value is the label, or a list if there is not exactly one",
     Family.GENERAL: "its only key is response; the value is your response as one string",

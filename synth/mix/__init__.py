@@ -2,6 +2,6 @@
 
 from synth.mix.corpus import mix
 from synth.mix.pool import document_number
-from synth.mix.selection import dev_bound
+from synth.mix.selection import dev_bound, refuse_contradictions
 
-__all__ = ["dev_bound", "document_number", "mix"]
+__all__ = ["dev_bound", "document_number", "mix", "refuse_contradictions"]

@@ -64,6 +64,7 @@ def select(pool: Pool, settings: MixSettings) -> Mapping[str, Places]:
     Raises:
         DataError: The pool has too few examples for the budget or the shares, or the recipe contradicts itself.
     """
+    refuse_contradictions(settings)
     splits = _splits(pool, settings, settings.ablation)
     weights = np.ones(len(pool), np.uint32) if settings.tokens is None else pool["tokens"]
     lacks: list[str] = []
@@ -109,6 +110,20 @@ def eligible(pool: Pool, ablation: str) -> Mask:
     return once
 
 
+def refuse_contradictions(settings: MixSettings) -> None:
+    """Nothing comes out; what no pool can satisfy is an error.
+
+    Raises:
+        DataError: There are two budgets, or the shares of the families do not sum to 1.
+    """
+    if settings.records is not None and settings.tokens is not None:
+        raise DataError("The recipe (mix)", "has a budget of records and one of tokens", "leave one of them out")
+    shares = settings.families.values() if settings.families else [1.0]
+    if any(share < 0 for share in shares) or not math.isclose(sum(shares), 1, abs_tol=1e-6):
+        reason = f"has shares that sum to {sum(shares):g}"
+        raise DataError("The recipe (mix.families)", reason, "make them sum to 1, none below 0")
+
+
 def dev_bound(share: float) -> int:
     """The document number below which a document belongs to the dev split."""
     return min(int(share * 2.0**64), 2**64 - 1)
@@ -141,11 +156,6 @@ def _shares(settings: MixSettings, ablation: str) -> list[tuple[Family | None, b
     """Family, compound or basic, and share of each cell; the shares sum to 1."""
     compound = 0.0 if ablation == "basic_only" else settings.compound
     families: list[tuple[Family | None, float]] = [*(settings.families or {}).items()] or [(None, 1.0)]
-    total = sum(share for _, share in families)
-    if any(share < 0 for _, share in families) or not math.isclose(total, 1, abs_tol=1e-6):
-        raise DataError(
-            "The recipe (mix.families)", f"has shares that sum to {total:g}", "make them sum to 1, none below 0"
-        )
     kinds = ((False, 1 - compound), (True, compound))
     found = [(family, kind, share * part) for family, share in families for kind, part in kinds]
     return [cell for cell in found if cell[2] > 0]
@@ -161,8 +171,6 @@ def _places(pool: Pool, allowed: Mask, family: Family | None, compound: bool) ->
 
 def _sizes(pool: Pool, settings: MixSettings) -> dict[str, int]:
     """Records (or tokens) of each split; without a budget what fits the shares, for an ablation as for the whole."""
-    if settings.records is not None and settings.tokens is not None:
-        raise DataError("The recipe (mix)", "has a budget of records and one of tokens", "leave one of them out")
     budget = settings.records if settings.tokens is None else settings.tokens
     if budget is not None:
         return _parts(budget, settings.dev)

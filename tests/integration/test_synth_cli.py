@@ -143,6 +143,8 @@ def test_producers_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
         (64, {"formats": {"held_out": ["tvs"]}}, ["tvs", "did you mean tsv?"]),
         (65, {"formats": {"basic": "yaml", "held_out": ["yaml"]}}, ["yaml"]),
         (65, {"mix": {"records": 100_000}}, ["mix.records", "sources"]),
+        (65, {"mix": {"records": 10, "tokens": 10}}, ["records", "tokens"]),
+        (65, {"mix": {"families": {"ner": 0.7}}}, ["mix.families", "0.7"]),
         (65, {"teacher": {"kind": "endpoint"}}, ["endpoint"]),
         (65, {"filters": {"judge": 4}}, ["rulebook"]),
         (

@@ -413,6 +413,7 @@ def test_a_reader_that_stops_leaves_nothing_running(tmp_path: Path) -> None:
         answers = teaching.endpoint(server.url, tmp_path).ask(teaching.requests(1000))
         next(answers)
         answers.close()  # type: ignore[attr-defined]
+        time.sleep(0.3)  # what was on the wire already arrives
         seen = len(server.bodies)
         time.sleep(0.1)
         assert len(server.bodies) == seen
