@@ -262,10 +262,10 @@ def test_ls_lists_tasks_and_where_their_data_is(rows: Any, tmp_path: Path) -> No
 
 
 def test_ls_lists_the_models_of_lm_evals_registry(rows: Any) -> None:
-    """The table read from the source text is the one that lm-eval uses."""
+    """The table read from the source text is the one that lm-eval uses, and our tree."""
     from lm_eval.models import MODEL_MAPPING
 
-    assert [row["name"] for row in rows("models")] == sorted(MODEL_MAPPING)
+    assert [row["name"] for row in rows("models")] == sorted({*MODEL_MAPPING, "tree"})
 
 
 def test_stock_names_are_those_of_lm_evals_index() -> None:
