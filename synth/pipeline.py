@@ -66,8 +66,8 @@ def draft(work: Work) -> Facts:
     return {
         "documents": documents,
         "instructions": asked,
-        "guidelines": Counter(row["status"] for row in read_lines(work.part(GUIDELINES))),
-        "rules": Counter(row["status"] for row in read_lines(work.part(RULES))),
+        "guidelines": Counter(row["status"] for row in _current(work, GUIDELINES)),
+        "rules": Counter(row["status"] for row in _current(work, RULES)),
         "notes": [str(warning.message) for warning in told],
     }
 
@@ -155,13 +155,13 @@ def usable(work: Work) -> Library:
     """Guidelines and rules that may shape a corpus: approved or accepted, not rejected by a person, not held out."""
     yes, no = approved(work.folder), rejected(work.folder)
     found: dict[tuple[str, str], Guideline] = {}
-    for row in read_lines(work.part(GUIDELINES)):
+    for row in _current(work, GUIDELINES):
         one = guidelines.guideline_of(row)
         waits = one.status == "draft" and work.recipe.guidelines.require_approval and one.id not in yes
         if one.status != "rejected" and one.id not in no and not waits:
             found[one.family, one.source] = one
     kept: dict[tuple[str, str], list[Rule]] = {}
-    for row in read_lines(work.part(RULES)):
+    for row in _current(work, RULES):
         rule = rules.rule_of(row)
         waits = rule.origin == "teacher" and work.recipe.rules.require_approval and rule.id not in yes
         if rule.status == "accepted" and not rule.held_out and rule.id not in no and not waits:
@@ -207,10 +207,22 @@ def _drafts(work: Work) -> None:
         return
     teacher = teacher_of(recipe.teacher, work.part(TEACHER))
     sets = guidelines.label_sets(_shown(work), recipe.seed)
-    drafted = map(guidelines.guideline_row, guidelines.draft(sets, teacher, recipe.guidelines))
+    drafted = list(map(guidelines.guideline_row, guidelines.draft(sets, teacher, recipe.guidelines)))
     append_lines(work.part(GUIDELINES), drafted)
-    append_lines(work.part(RULES), _decided(work, sets, teacher))
-    mark_done(mark, shaped_by, usage=asdict(teacher.usage()))
+    decided = list(_decided(work, sets, teacher))
+    append_lines(work.part(RULES), decided)
+    ids = [row["id"] for row in (*drafted, *decided)]
+    mark_done(mark, shaped_by, usage=asdict(teacher.usage()), ids=ids)
+
+
+def _current(work: Work, name: str) -> Iterator[dict[str, Any]]:
+    """Guidelines or rules of the last draft, and what people made of them; an earlier recipe's are not used."""
+    facts = done(work.part(DRAFTS), _drafted_by(work))
+    ids = set(facts["ids"]) if facts else set()
+    for row in read_lines(work.part(name)):
+        if row["id"] in ids or row["provenance"].get("edited_from") in ids:
+            ids.add(row["id"])
+            yield row
 
 
 def _drafted_by(work: Work) -> str:

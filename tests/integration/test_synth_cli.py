@@ -196,3 +196,17 @@ def test_agreement_without_verdicts_is_an_empty_list(made: Path, capsys: pytest.
     """Nothing to measure is said as nothing, not as a zero."""
     assert call("synth", "review", "-o", str(made), "--agreement", "--json") == 0
     assert json.loads(capsys.readouterr().out) == []
+
+
+def test_rules_of_an_earlier_recipe_are_not_used(tmp_path: Path) -> None:
+    """A draft with fewer rules leaves the lines of the one before in the file and uses its own alone."""
+    from synth.pipeline import usable
+    from synth.work import open_work
+
+    counts = []
+    for most in (3, 1):
+        recipe = write(tmp_path, rules={"per_source": most})
+        assert call("synth", "draft", "-r", str(recipe), "-o", str(tmp_path / "out"), "-w", "1") == 0
+        library = usable(open_work(tmp_path / "out", None))
+        counts.append(max(len(group) for group in library.rules.values()))
+    assert counts == [3, 1]
