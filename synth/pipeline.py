@@ -148,6 +148,8 @@ def stats(work: Work) -> Facts:
         HarnessError: There is no corpus yet.
     """
     usage = asdict(spent(work.part(TEACHER), work.recipe.teacher.price))
+    if work.recipe.teacher.kind == "rulebook":
+        usage["cost"] = 0.0
     return measuring.stats(work.part(FILTERED), work.part(CORPUS), work.part(STATS), work.recipe, usage)
 
 

@@ -52,7 +52,7 @@ def token_counter(name: str | None) -> Counter:
     try:
         tokenizer = AutoTokenizer.from_pretrained(place)
     except Exception as error:  # a broken tokenizer file can raise anything, a panic of the Rust library included
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
         raise CheckpointError(
             f"Tokenizer {place}", f"cannot be loaded ({reason})", "name a folder with tokenizer files, or a hub id"
         ) from error
