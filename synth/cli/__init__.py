@@ -45,7 +45,15 @@ def _options(*options: Callable[[F], F]) -> Callable[[F], F]:
     return add
 
 
+class _InOrder(click.Group):
+    """Lists commands in the order of the pipeline."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
 @click.group(
+    cls=_InOrder,
     context_settings={
         "token_normalize_func": lambda name: name.replace("-", "_"),
         "help_option_names": ["-h", "--help"],
@@ -64,6 +72,7 @@ def command() -> None:
 
 @command.command(
     "run",
+    short_help="Every step of a recipe.",
     epilog=_examples(
         "harness synth run --recipe corpus.yaml -o corpus",
         "harness synth run --recipe corpus.yaml -o corpus --mirror ./data --workers 8",
@@ -78,6 +87,7 @@ def run(recipe: Path, out: Path, as_json: bool, **options: Any) -> int:
 
 @command.command(
     "draft",
+    short_help="Base instructions, guidelines, rules.",
     epilog=_examples(
         "harness synth draft --recipe corpus.yaml -o corpus",
         "harness synth draft --recipe corpus.yaml -o corpus --mirror ./data",
@@ -92,7 +102,11 @@ def draft(recipe: Path, out: Path, as_json: bool, **options: Any) -> int:
 command.add_command(review)
 
 
-@command.command("render", epilog=_examples("harness synth render -o corpus --workers 8"))
+@command.command(
+    "render",
+    short_help="Prompts and answers, variants too.",
+    epilog=_examples("harness synth render -o corpus --workers 8"),
+)
 @_options(_OUT, _WORKERS, _EXECUTOR, _JSON)
 def render(out: Path, as_json: bool, **options: Any) -> int:
     """Write prompts and answers: basic examples, and variants with approved guidelines, rules and formats."""
@@ -101,6 +115,7 @@ def render(out: Path, as_json: bool, **options: Any) -> int:
 
 @command.command(
     "filter",
+    short_help="Annotate every example.",
     epilog=_examples(
         "harness synth filter -o corpus", "harness synth filter -o corpus --mirror ./data --base ./my-checkpoint"
     ),
@@ -112,7 +127,9 @@ def filter_(out: Path, as_json: bool, **options: Any) -> int:
 
 
 @command.command(
-    "mix", epilog=_examples("harness synth mix -o corpus", "harness synth mix -o corpus --ablation no_rules")
+    "mix",
+    short_help="Select the corpus and write it.",
+    epilog=_examples("harness synth mix -o corpus", "harness synth mix -o corpus --ablation no_rules"),
 )
 @_options(_OUT, _BASE, _WORKERS, _EXECUTOR, _JSON)
 @click.option("--ablation", type=click.Choice(ABLATIONS), help="A row selection of equal size, into corpus-ABLATION/.")
@@ -124,7 +141,11 @@ def mix(out: Path, as_json: bool, ablation: str | None, **options: Any) -> int:
     return _do(("mix",), out, None, as_json, options, ablation=ablation)
 
 
-@command.command("stats", epilog=_examples("harness synth stats -o corpus    then open corpus/stats/index.html"))
+@command.command(
+    "stats",
+    short_help="Diversity, shares, funnel, cost.",
+    epilog=_examples("harness synth stats -o corpus    then open corpus/stats/index.html"),
+)
 @_options(_OUT, _JSON)
 def stats(out: Path, as_json: bool) -> int:
     """Measure diversity, shares, the filter funnel and cost; a Markdown and an HTML page."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "review",
+    short_help="Accept, edit or reject, one key each.",
     epilog="""\b
 Examples:
   harness synth review -o corpus --reviewer me               a page of this machine, opened in its browser
