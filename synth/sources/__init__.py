@@ -22,11 +22,11 @@ __all__ = ["StandInWarning", "read", "registry"]
 
 SEEDS = "seeds"
 _EXTRACTION = (Family.NER, Family.RE, Family.EE)
-_STAND_IN = 0.1  # fewer rows than this share of the published split are no sample but a placeholder
+_STAND_IN = 0.1  # fewer rows than this share of the published split are no sample of it
 
 
 class StandInWarning(UserWarning):
-    """A split is only a placeholder for the published one."""
+    """A split only stands in for the published one."""
 
 
 def read(source: recipe.Source, seed: int, mirror: Path | None) -> Iterator[Document]:

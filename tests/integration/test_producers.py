@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import yaml
+from producing import arguments, made
 from trainings import rows, write, write_recipe
 
 from harness.cli import main
@@ -23,20 +24,6 @@ from harness.cli import main
 Refused = Callable[..., str]
 Tiny = Callable[..., Path]
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks for it
-
-
-def arguments(producer: str, base: Path, recipe: Path, out: Path) -> list[str]:
-    """A command line."""
-    return ["produce", producer, "--base", str(base), "-r", str(recipe), "-o", str(out)]
-
-
-def made(producer: str, base: Path, recipe: Path, out: Path) -> dict[str, Any]:
-    """The manifest of a production that succeeds."""
-    with pytest.raises(SystemExit) as exit_:
-        main(arguments(producer, base, recipe, out))
-    assert exit_.value.code == 0
-    manifest: dict[str, Any] = json.loads((out / "checkpoint.json").read_text(encoding="utf-8"))
-    return manifest
 
 
 def adapter(out: Path) -> dict[str, bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import time
@@ -11,29 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from producing import arguments, made
 from trainings import write_recipe
-
-from harness.cli import main
 
 Refused = Callable[..., str]
 Tiny = Callable[..., Path]
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks for it
 
 COPY = "import shutil, sys; shutil.copytree(sys.argv[1], sys.argv[2] + '/saved'); print('copied')"
-
-
-def arguments(producer: str, base: Path, recipe: Path, out: Path) -> list[str]:
-    """A command line."""
-    return ["produce", producer, "--base", str(base), "-r", str(recipe), "-o", str(out)]
-
-
-def made(producer: str, base: Path, recipe: Path, out: Path) -> dict[str, Any]:
-    """The manifest of a production that succeeds."""
-    with pytest.raises(SystemExit) as exit_:
-        main(arguments(producer, base, recipe, out))
-    assert exit_.value.code == 0
-    manifest: dict[str, Any] = json.loads((out / "checkpoint.json").read_text(encoding="utf-8"))
-    return manifest
 
 
 def python(code: str, *more: str) -> list[str]:

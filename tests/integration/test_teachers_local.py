@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -15,8 +14,6 @@ from harness.errors import CheckpointError, MissingInputError
 from synth.teachers import Outcome, Teacher, generation, teacher_of
 from synth.teachers.dialogue import Call
 from synth.teachers.replies import reply_of
-
-XGRAMMAR = importlib.util.find_spec("xgrammar") is not None
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +89,6 @@ def test_the_lack_of_a_grammar_is_said_once(nano: Path, tmp_path: Path, monkeypa
     assert "xgrammar is not installed" in said[0]
 
 
-@pytest.mark.skipif(not XGRAMMAR, reason="xgrammar is not installed")
 def test_a_grammar_makes_even_nano_valid(nano: Path, tmp_path: Path) -> None:
     """With xgrammar every answer that ends follows the schema."""
     answers = list(teacher(nano, tmp_path, structured=True, max_tokens=200).ask(teaching.requests(4)))
