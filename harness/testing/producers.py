@@ -10,8 +10,7 @@ import gc
 import signal
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +71,7 @@ def _checked(producer: Producer, base: str, recipe: Path, folder: Path) -> list[
     problems += again("second", "seed", "seed everything that is random")
     seconds = time.perf_counter() - started  # of a call that imports nothing for the first time
     problems += again("first", "continue", "leave a finished folder as it is")
-    with _interrupted(seconds / 2):
-        producer.produce(base, recipe, folder / "third")
+    _interrupted(lambda: producer.produce(base, recipe, folder / "third"), seconds / 2)
     problems += again("third", "continue", "write each file under another name first, and go on from whole ones")
     return problems + _missing(producer, base, folder)
 
@@ -119,26 +117,27 @@ def _missing(producer: Producer, base: str, folder: Path) -> list[Problem]:
     return [Problem("recipe", f"{told} where the recipe is not there", "raise harness.errors.MissingInputError")]
 
 
-@contextmanager
-def _interrupted(seconds: float) -> Iterator[None]:
-    """Raise KeyboardInterrupt in what runs inside once the time is over, as Ctrl-C would.
+def _interrupted(produce: Callable[[], Any], seconds: float) -> None:
+    """Call, and raise KeyboardInterrupt in the call once the time is over, as Ctrl-C would.
 
-    Files that this leaves open for a moment are no fault of the producer.
+    Files that this leaves open for a moment are no fault of the producer. The timer goes off once at most, and is
+    stopped inside the ``try``: an alarm between the end of the call and the stop must not leave this function.
     """
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     former = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
-            with suppress(KeyboardInterrupt):
-                try:
-                    yield
-                finally:
-                    signal.setitimer(signal.ITIMER_REAL, 0)
-            gc.collect()
-    finally:
-        signal.signal(signal.SIGALRM, former)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3))
+            try:
+                produce()
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            signal.signal(signal.SIGALRM, former)
+        gc.collect()
