@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import signal
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -21,6 +22,9 @@ from harness.errors import HarnessError, MissingInputError
 from harness.nouns import Checkpoint
 from harness.plugins import Producer
 from harness.testing.problem import Problem
+
+_SOON = 1e-3
+"""Seconds to an interrupt that is due."""
 
 
 def check_producer(producer: Producer, base: str, recipe: Path, folder: Path) -> list[Problem]:
@@ -120,18 +124,26 @@ def _missing(producer: Producer, base: str, folder: Path) -> list[Problem]:
 def _interrupted(produce: Callable[[], Any], seconds: float) -> None:
     """Call, and raise KeyboardInterrupt in the call once the time is over, as Ctrl-C would.
 
-    Files that this leaves open for a moment are no fault of the producer. The timer goes off once at most, and is
-    stopped inside the ``try``: an alarm between the end of the call and the stop must not leave this function.
+    Files that this leaves open for a moment are no fault of the producer. One alarm at most is under way, and it is
+    stopped inside the ``try``: one between the end of the call and the stop must not leave this function. Python drops
+    an exception inside a finalizer or a weak reference's callback; an interrupt that ends there is sent again.
     """
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    former = signal.signal(signal.SIGALRM, interrupt)
+    def dropped(told: Any) -> None:
+        if told.exc_type is KeyboardInterrupt:
+            signal.setitimer(signal.ITIMER_REAL, _SOON)
+        else:
+            hook(told)
+
+    former, hook = signal.signal(signal.SIGALRM, interrupt), sys.unraisablehook
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         try:
-            signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-3))
+            sys.unraisablehook = dropped
+            signal.setitimer(signal.ITIMER_REAL, max(seconds, _SOON))
             try:
                 produce()
             finally:
@@ -140,4 +152,5 @@ def _interrupted(produce: Callable[[], Any], seconds: float) -> None:
             pass
         finally:
             signal.signal(signal.SIGALRM, former)
+            sys.unraisablehook = hook
         gc.collect()

@@ -15,6 +15,7 @@ from trainings import write
 from harness.nouns import Checkpoint
 from harness.plugins import Producer
 from harness.testing import check_producer
+from harness.testing.producers import _interrupted
 from synth.tuning.producers import Lora
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # peft asks for it
@@ -130,3 +131,25 @@ def test_a_missing_recipe_must_be_told(scaled: Any, checkpoint: Path, recipe: Pa
 
     (problem,) = check_producer(Careless(), str(checkpoint), recipe, tmp_path / "work")
     assert problem.check == "recipe"
+
+
+def test_an_interrupt_that_python_drops_is_sent_again() -> None:
+    """Python drops what a finalizer raises; the call is interrupted all the same."""
+
+    class Slow:
+        def __del__(self) -> None:
+            until = time.perf_counter() + 0.1
+            while time.perf_counter() < until:
+                pass
+
+    ended = []
+
+    def produce() -> None:
+        Slow()  # the alarm goes off in its finalizer
+        until = time.perf_counter() + 5
+        while time.perf_counter() < until:
+            pass
+        ended.append(True)
+
+    _interrupted(produce, 0.02)
+    assert ended == []
