@@ -206,6 +206,7 @@ def task_of(card: Card) -> Task:
         unit=str(metadata["unit"]),
         source=str(metadata["source"]),
         card=str(card.path),
+        probe=dict(metadata.get("probe") or {}),
     )
 
 

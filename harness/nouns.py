@@ -65,6 +65,9 @@ class Task:
         source: Where prompt and rule come from.
         card: Path of the card file, for messages; None for a stock task.
         chances: For a stock group: the score of a guesser per subtask, where they differ.
+        probe: For a probe of one behaviour: its ``kind``, the task whose documents it renders (``of``), its
+            ``variant``, and whether training may have ``seen`` that variant. Probes of one kind and task ask the same
+            rows in the same order: their records pair by ``doc_id``.
     """
 
     name: str
@@ -85,6 +88,7 @@ class Task:
     source: str = ""
     card: str | None = None
     chances: Mapping[str, float] = field(default_factory=dict)
+    probe: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -378,6 +382,35 @@ class GroupComparison:
     p_noninferior: float
     margin: float
     tasks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A sign of how a checkpoint fails, or of how that has changed against a baseline; docs/signatures.md has them all.
+
+    Attributes:
+        name: Which sign, such as ``format_consistency``.
+        subject: What it was seen on: a task, or the task whose documents a group of probes renders.
+        value: The measure; in a comparison the candidate's.
+        interval: 95 % interval of the value; in a comparison that of delta.
+        items: Documents that it rests on.
+        sentence: What it says, in words.
+        higher_is_worse: Whether more of it is worse.
+        baseline: The baseline's value; None for a single run.
+        delta: candidate - baseline; None for a single run.
+        p_worse: One-sided p-value of "worse than the baseline", or than the sign's null; None where none is tested.
+    """
+
+    name: str
+    subject: str
+    value: float
+    interval: Interval
+    items: int
+    sentence: str
+    higher_is_worse: bool = True
+    baseline: float | None = None
+    delta: float | None = None
+    p_worse: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

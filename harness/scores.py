@@ -21,6 +21,7 @@ HEALTH = frozenset(
         "hallucinated_exact", "hallucinated_normalised", "hallucinated_near",
         "gold_hallucinated_exact", "gold_hallucinated_normalised", "gold_hallucinated_near",
         "not_in_context", "answered_unanswerable", "empty", "truncated_prompt", "truncated_output",
+        "other_format", "rule_ignored", "unprompted_format", "repetition",
     )
 )  # fmt: skip
 """Names that cards and the engine use for health rates (smaller is better); every other metric is a score."""
