@@ -173,29 +173,18 @@ def _policies(reference: str | None, runs: Mapping[str, Run | None]) -> dict[str
 def _verdict(runs: Mapping[str, Run | None], policies: Mapping[str, Policy], allow_underpowered: bool) -> Verdict:
     from harness.compare import Margins, Scope, compare
     from harness.gate import Evidence, gate
+    from harness.policy import margins_of
 
     candidate, baseline, anchor, aa = (runs[role] for role in ("candidate", "baseline", "anchor", "aa"))
     assert candidate is not None
     assert baseline is not None
-    margins = _margins(policies, Margins)
+    margins = Margins(**margins_of(list(policies.values())))
     evidence = Evidence(
         compare(candidate, baseline, margins),
         None if anchor is None else compare(candidate, anchor, margins),
         None if aa is None else compare(aa, baseline, margins, Scope(aa=True)),
     )
     return gate(evidence, policies, allow_underpowered)
-
-
-def _margins(policies: Mapping[str, Policy], margins: Callable[..., Any]) -> Any:
-    """Margins to compare at: of several policies the tightest."""
-    found = list(policies.values())
-    names = {task for policy in found for task in policy.margins}
-    suite = [policy.suite_margin for policy in found if policy.suite_margin is not None]
-    return margins(
-        task=min(policy.task_margin for policy in found),
-        tasks={name: min(policy.margin(name) for policy in found) for name in names},
-        **({"suite": min(suite)} if suite else {}),
-    )
 
 
 @dataclass(frozen=True)

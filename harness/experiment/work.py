@@ -1,0 +1,172 @@
+"""Doing what a plan says, cell by cell: a cell that fails is told with its reason, and the others go on."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from harness.errors import HarnessError, InterruptedRunError, StoreError
+from harness.experiment.graph import Cell
+from harness.experiment.making import add_seconds, make
+from harness.experiment.plan import Plan
+from harness.experiment.scoring import recorded, score
+from harness.run import Screen
+from harness.store.disk import writing
+
+_MIRROR = "HARNESS_MIRROR"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a cell, or one of its runs, is not there.
+
+    Attributes:
+        label: The cell.
+        step: ``making`` or the suites that it was to be scored on.
+        reason: The error's sentence.
+        exit_code: Its exit code; None where only something that it needs has failed.
+    """
+
+    label: str
+    step: str
+    reason: str
+    exit_code: int | None
+
+
+@dataclass
+class Account:
+    """What has come of an experiment so far.
+
+    Attributes:
+        failures: What failed.
+    """
+
+    failures: list[Failure] = field(default_factory=list)
+
+    def failed(self, label: str) -> bool:
+        """Whether a cell could not be made."""
+        return any(failure.label == label and failure.step == "making" for failure in self.failures)
+
+
+class Teller(Protocol):
+    """Who tells how the work goes on; ``harness.experiment.screen`` has the one for people."""
+
+    @property
+    def run(self) -> Screen:
+        """What a run tells while it works."""
+
+    def making(self, plan: Plan, cell: Cell) -> None:
+        """Say that a cell is being made."""
+
+    def scoring(self, plan: Plan, cell: Cell, suites: tuple[str, ...]) -> None:
+        """Say that a checkpoint is being scored."""
+
+    def failed(self, failure: Failure) -> None:
+        """Say what failed."""
+
+
+@contextmanager
+def at_work(out: Path) -> Iterator[None]:
+    """Keep the folder for this process; the hold ends with the process, however it ends.
+
+    Raises:
+        StoreError: Another process is at work there, or the folder cannot be written.
+    """
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+        lock = os.open(out / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        reason = "is being worked on by another process"
+        raise StoreError(f"Folder {out}", reason, "wait until it ends, or name another folder") from error
+    finally:
+        os.close(lock)
+
+
+def work(plan: Plan, teller: Teller, save: Callable[[Account], None]) -> Account:
+    """Make and score every cell that is not there yet.
+
+    Args:
+        plan: The plan; what is made and recorded is noted in it.
+        teller: Told how it goes on.
+        save: Called after each cell.
+
+    Raises:
+        InterruptedRunError: Ctrl-C; everything that was made and scored stays.
+    """
+    account = Account()
+    if plan.asking.request.mirror is not None:  # a producer's only way to learn of it
+        os.environ[_MIRROR] = str(plan.asking.request.mirror)
+    try:
+        for cell in plan.cells.values():
+            _do(plan, cell, account, teller)
+            save(account)
+    except (KeyboardInterrupt, InterruptedRunError):
+        save(account)
+        raise InterruptedRunError("The experiment", f"was interrupted; {progress(plan)}", _AGAIN) from None
+    return account
+
+
+_AGAIN = "give the same command to go on"
+
+
+def progress(plan: Plan) -> str:
+    """``5 of 12 cells are made, 9 of 20 runs recorded``."""
+    runs = len(list(plan.places()))
+    return f"{len(plan.made)} of {len(plan.cells)} cells are made and {len(plan.runs)} of {runs} runs recorded"
+
+
+def _do(plan: Plan, cell: Cell, account: Account, teller: Teller) -> None:
+    """Make a cell and score it; the time that neither takes is the runner's own."""
+    started, spent = time.perf_counter(), {"producing": 0.0, "scoring": 0.0}
+    if cell.label not in plan.made and not _made(plan, cell, account, teller, spent):
+        return
+    for suites in plan.matrix.suites if cell.base is not None else ():
+        if (cell.label, suites) not in plan.runs:
+            _score(plan, cell, suites, account, teller, spent)
+    if any(spent.values()):
+        spent["own"] = time.perf_counter() - started - sum(spent.values())
+        add_seconds(cell, spent)
+
+
+def _made(plan: Plan, cell: Cell, account: Account, teller: Teller, spent: dict[str, float]) -> bool:
+    if missing := next((label for label in cell.needs if account.failed(label)), None):
+        return _fail(account, teller, Failure(cell.label, "making", f"needs {missing}, which failed", None))
+    teller.making(plan, cell)
+    try:
+        spent["producing"] = make(cell, plan.options.out / "recipes")
+    except InterruptedRunError:
+        raise
+    except HarnessError as error:
+        return _fail(account, teller, Failure(cell.label, "making", str(error), error.exit_code))
+    plan.take_in(cell, recorded(plan.store))
+    return True
+
+
+def _score(
+    plan: Plan, cell: Cell, suites: tuple[str, ...], account: Account, teller: Teller, spent: dict[str, float]
+) -> None:
+    teller.scoring(plan, cell, suites)
+    started = time.perf_counter()
+    try:
+        plan.runs[cell.label, suites] = score(cell, suites, plan.asking, teller.run).run
+    except InterruptedRunError:
+        raise
+    except HarnessError as error:
+        _fail(account, teller, Failure(cell.label, "+".join(suites), str(error), error.exit_code))
+    finally:
+        spent["scoring"] += time.perf_counter() - started
+
+
+def _fail(account: Account, teller: Teller, failure: Failure) -> bool:
+    account.failures.append(failure)
+    teller.failed(failure)
+    return False
