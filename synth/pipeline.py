@@ -3,7 +3,7 @@
     draft   documents/, confusions.json, instructions/, guidelines.jsonl, rules.jsonl, decisions.jsonl
     render  examples/
     filter  filtered/
-    mix     corpus/
+    mix     corpus/, corpus-<ablation>/
     stats   stats/
 
 A step that is done with the same recipe and the same input is not done again; a killed one goes on from its whole
@@ -115,11 +115,12 @@ def filter(work: Work) -> Facts:
 
 
 def mix(work: Work, ablation: str | None = None) -> Facts:
-    """Select the corpus and write it.
+    """Select the corpus and write it, and beside it the further selections that the recipe names.
 
     Args:
         work: The corpus under way.
-        ablation: A row selection of the same size instead of the recipe's; it goes to ``corpus-<ablation>/``.
+        ablation: A row selection of the same size instead of the recipe's; it alone is written, to
+            ``corpus-<ablation>/``.
 
     Returns:
         The datasheet: ``records``, ``families``, ``strategies``, ``rejected`` and more.
@@ -127,6 +128,16 @@ def mix(work: Work, ablation: str | None = None) -> Facts:
     Raises:
         HarnessError: There are no filtered examples, or too few for the budget.
     """
+    if ablation is not None:
+        return _mixed(work, ablation)
+    found = _mixed(work, None)
+    for name in work.recipe.mix.ablations:
+        _mixed(work, name)
+    return found
+
+
+def _mixed(work: Work, ablation: str | None) -> Facts:
+    """Write the recipe's selection to ``corpus/``, or an ablation of it to a folder of its own."""
     held_out = [row["id"] for row in read_lines(work.part(RULES)) if row["held_out"]]
     recipe, target = work.recipe, CORPUS
     if ablation is not None:

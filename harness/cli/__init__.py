@@ -19,7 +19,7 @@ from harness.errors import HarnessError
 
 COMMANDS = {
     "run": ("run", "Score a checkpoint on suites and leave a record."),
-    "ls": ("ls", "List suites, tasks, models, producers or runs."),
+    "ls": ("ls", "List suites, tasks, models, producers, matrices or runs."),
     "validate": ("validate", "Check cards, data, checkpoint and memory before any compute."),
     "compare": ("compare", "Compare a candidate with a baseline, item by item."),
     "gate": ("gate", "Rule PASS, FAIL or INCONCLUSIVE by a policy; the exit code says which."),

@@ -19,6 +19,7 @@ from harness.experiment.scoring import recorded, score
 from harness.run import Screen
 from harness.store.disk import writing
 
+MAKING = "making"
 _MIRROR = "HARNESS_MIRROR"
 
 
@@ -51,7 +52,7 @@ class Account:
 
     def failed(self, label: str) -> bool:
         """Whether a cell could not be made."""
-        return any(failure.label == label and failure.step == "making" for failure in self.failures)
+        return any(failure.label == label and failure.step == MAKING for failure in self.failures)
 
 
 class Teller(Protocol):
@@ -103,11 +104,12 @@ def work(plan: Plan, teller: Teller, save: Callable[[Account], None]) -> Account
         InterruptedRunError: Ctrl-C; everything that was made and scored stays.
     """
     account = Account()
+    site = _Site(plan, teller, account)
     if plan.asking.request.mirror is not None:  # a producer's only way to learn of it
         os.environ[_MIRROR] = str(plan.asking.request.mirror)
     try:
         for cell in plan.cells.values():
-            _do(plan, cell, account, teller)
+            _do(site, cell)
             save(account)
     except (KeyboardInterrupt, InterruptedRunError):
         save(account)
@@ -124,49 +126,56 @@ def progress(plan: Plan) -> str:
     return f"{len(plan.made)} of {len(plan.cells)} cells are made and {len(plan.runs)} of {runs} runs recorded"
 
 
-def _do(plan: Plan, cell: Cell, account: Account, teller: Teller) -> None:
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """Where a cell is worked on: the plan, who tells of it, and the account."""
+
+    plan: Plan
+    teller: Teller
+    account: Account
+
+    def fail(self, failure: Failure) -> bool:
+        """Note and tell a failure; never true."""
+        self.account.failures.append(failure)
+        self.teller.failed(failure)
+        return False
+
+
+def _do(site: _Site, cell: Cell) -> None:
     """Make a cell and score it; the time that neither takes is the runner's own."""
-    started, spent = time.perf_counter(), {"producing": 0.0, "scoring": 0.0}
-    if cell.label not in plan.made and not _made(plan, cell, account, teller, spent):
+    plan, started, spent = site.plan, time.perf_counter(), {"producing": 0.0, "scoring": 0.0}
+    if cell.label not in plan.made and not _made(site, cell, spent):
         return
     for suites in plan.matrix.suites if cell.base is not None else ():
         if (cell.label, suites) not in plan.runs:
-            _score(plan, cell, suites, account, teller, spent)
+            _score(site, cell, suites, spent)
     if any(spent.values()):
         spent["own"] = time.perf_counter() - started - sum(spent.values())
         add_seconds(cell, spent)
 
 
-def _made(plan: Plan, cell: Cell, account: Account, teller: Teller, spent: dict[str, float]) -> bool:
-    if missing := next((label for label in cell.needs if account.failed(label)), None):
-        return _fail(account, teller, Failure(cell.label, "making", f"needs {missing}, which failed", None))
-    teller.making(plan, cell)
+def _made(site: _Site, cell: Cell, spent: dict[str, float]) -> bool:
+    if missing := next((label for label in cell.needs if site.account.failed(label)), None):
+        return site.fail(Failure(cell.label, MAKING, f"needs {missing}, which failed", None))
+    site.teller.making(site.plan, cell)
     try:
-        spent["producing"] = make(cell, plan.options.out / "recipes")
+        spent["producing"] = make(cell, site.plan.options.out / "recipes")
     except InterruptedRunError:
         raise
     except HarnessError as error:
-        return _fail(account, teller, Failure(cell.label, "making", str(error), error.exit_code))
-    plan.take_in(cell, recorded(plan.store))
+        return site.fail(Failure(cell.label, MAKING, str(error), error.exit_code))
+    site.plan.take_in(cell, recorded(site.plan.store))
     return True
 
 
-def _score(
-    plan: Plan, cell: Cell, suites: tuple[str, ...], account: Account, teller: Teller, spent: dict[str, float]
-) -> None:
-    teller.scoring(plan, cell, suites)
+def _score(site: _Site, cell: Cell, suites: tuple[str, ...], spent: dict[str, float]) -> None:
+    site.teller.scoring(site.plan, cell, suites)
     started = time.perf_counter()
     try:
-        plan.runs[cell.label, suites] = score(cell, suites, plan.asking, teller.run).run
+        site.plan.runs[cell.label, suites] = score(cell, suites, site.plan.asking, site.teller.run).run
     except InterruptedRunError:
         raise
     except HarnessError as error:
-        _fail(account, teller, Failure(cell.label, "+".join(suites), str(error), error.exit_code))
+        site.fail(Failure(cell.label, "+".join(suites), str(error), error.exit_code))
     finally:
         spent["scoring"] += time.perf_counter() - started
-
-
-def _fail(account: Account, teller: Teller, failure: Failure) -> bool:
-    account.failures.append(failure)
-    teller.failed(failure)
-    return False
