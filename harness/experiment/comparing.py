@@ -29,8 +29,9 @@ class Held:
         baseline: Arm that it is held against.
         suites: Suites of the run.
         pairs: Runs of each pair of seeds, with the seed.
-        comparisons: One over all pairs as a claim about the recipe, or one per pair as claims about checkpoints.
-        verdicts: The gate's verdict on each comparison; none where nothing is gated.
+        comparisons: One per pair: claims about checkpoints, whose units are the items.
+        recipe: Over all pairs, where there are enough: the claim about the recipe, whose units are the pairs.
+        verdicts: The gate's verdict on each of ``claims``; none where nothing is gated.
         adjusted: Holm-adjusted p-values of improvement and harm by suite, over the comparisons of the matrix.
         problem: Why there is no comparison.
     """
@@ -41,6 +42,7 @@ class Held:
     suites: tuple[str, ...]
     pairs: tuple[tuple[int | None, Run, Run], ...] = ()
     comparisons: tuple[Comparison, ...] = ()
+    recipe: Comparison | None = None
     verdicts: tuple[Verdict, ...] = ()
     adjusted: Mapping[str, tuple[float, float]] | None = None
     problem: str = ""
@@ -49,6 +51,11 @@ class Held:
     def title(self) -> str:
         """``nano: with against without (quick-nlu + quick-general)``."""
         return f"{self.base}: {self.candidate} against {self.baseline} ({' + '.join(self.suites)})"
+
+    @property
+    def claims(self) -> tuple[Comparison, ...]:
+        """What is claimed and gated: the comparison of recipes where there is one, else that of each pair."""
+        return self.comparisons if self.recipe is None else (self.recipe,)
 
     @property
     def ruling(self) -> Ruling | None:
@@ -88,13 +95,19 @@ def _held(plan: Plan, entry: Compare, base: str, suites: tuple[str, ...]) -> Hel
     recipe = seeded and len(pairs) >= PAIRS and entry.claim != "checkpoint"
     policies = {name: plan.policies[entry.policies[name]] for name in suites if name in entry.policies}
     margins = Margins(**margins_of(list(policies.values()))) if policies else Margins()
+    runs = [(ours, theirs) for _, ours, theirs in pairs]
     try:
-        found = _compared([(ours, theirs) for _, ours, theirs in pairs], margins, recipe)
+        found = replace(
+            blank,
+            pairs=tuple(pairs),
+            comparisons=tuple(compare(ours, theirs, margins) for ours, theirs in runs),
+            recipe=compare_recipes(runs, margins, Scope()) if recipe else None,
+        )
         # the plan of a matrix is fixed before its noise is known: a lack of power is a finding here, not a refusal
-        verdicts = [gate(Evidence(one), policies, allow_underpowered=True) for one in found] if policies else []
+        ruled = [gate(Evidence(one), policies, allow_underpowered=True) for one in found.claims] if policies else []
     except HarnessError as error:
         return replace(blank, pairs=tuple(pairs), problem=str(error))
-    return replace(blank, pairs=tuple(pairs), comparisons=tuple(found), verdicts=tuple(verdicts))
+    return replace(found, verdicts=tuple(ruled))
 
 
 def _places(
@@ -106,12 +119,6 @@ def _places(
     for seed in plan.matrix.seeds if {candidate, baseline} & seeded else (None,):
         ours, theirs = (label_of(name, base, seed if name in seeded else None) for name in (candidate, baseline))
         yield seed, (ours, suites), (theirs, suites)
-
-
-def _compared(pairs: Sequence[tuple[Run, Run]], margins: Margins, recipe: bool) -> list[Comparison]:
-    if recipe:
-        return [compare_recipes(pairs, margins, Scope())]
-    return [compare(ours, theirs, margins) for ours, theirs in pairs]
 
 
 def _adjusted(held: Sequence[Held]) -> list[Held]:
@@ -132,7 +139,7 @@ def _adjusted(held: Sequence[Held]) -> list[Held]:
 
 
 def _headlines(one: Held) -> Iterator[GroupComparison]:
-    for comparison in one.comparisons:
+    for comparison in one.claims:
         yield from comparison.suites
 
 

@@ -106,6 +106,7 @@ def _held(one: Held) -> dict[str, Any]:
         "suites": list(one.suites),
         "pairs": [{"seed": seed, "candidate": ours.id, "baseline": theirs.id} for seed, ours, theirs in one.pairs],
         "comparisons": [comparison_document(comparison) for comparison in one.comparisons],
+        "recipe": None if one.recipe is None else comparison_document(one.recipe),
         "holm": {suite: {"p_improve": up, "p_harm": down} for suite, (up, down) in (one.adjusted or {}).items()},
         "verdict": None if one.ruling is None else str(one.ruling),
         "verdicts": [_verdict(one, verdict) for verdict in one.verdicts],

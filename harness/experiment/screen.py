@@ -91,7 +91,8 @@ def show_experiment(plan: Plan, held: Sequence[Held], failures: Sequence[Failure
         console.print(comparison_table(held))
         console.print(
             f"\n[dim]Scores in per cent, Δ = candidate − baseline in points. {BETTER} better and {WORSE} worse after "
-            "Holm's correction over all comparisons of the matrix that moved the suite.[/dim]"
+            "Holm's correction over all comparisons of the matrix that moved the suite. A claim over seed pairs is about the "
+            "recipe on these items; ± items is what the items leave open for one pair.[/dim]"
         )
     for one in held:
         _show_claims(one)
@@ -100,7 +101,7 @@ def show_experiment(plan: Plan, held: Sequence[Held], failures: Sequence[Failure
     console.print()
     for name, path in paths.items():
         console.print(f"{name:<12}{escape(str(path))}", soft_wrap=True)
-    show_notes(list(dict.fromkeys(note for one in held for found in one.comparisons for note in found.warnings)))
+    show_notes(list(dict.fromkeys(note for one in held for found in one.claims for note in found.warnings)))
 
 
 def score_table(plan: Plan) -> Table:
@@ -135,17 +136,23 @@ def _scores(plan: Plan, own: Sequence[Cell], suite: str) -> str:
 
 def comparison_table(held: Sequence[Held]) -> Table:
     """One row per suite and comparison."""
-    table = Table("Base", "Candidate", "Baseline", "Claim", "Suite", "Baseline", "Candidate", "Δ", "95 % interval", "",
-                  "Verdict", box=None)  # fmt: skip
-    for column in table.columns[5:9]:
+    table = Table("Base", "Candidate", "Baseline", "Claim", "Suite", "Baseline", "Candidate", "Δ", "95 % interval",
+                  "± items", "", "Verdict", box=None)  # fmt: skip
+    for column in table.columns[5:10]:
         column.justify = "right"
     for one in held:
         named = (escape(one.base), escape(one.candidate), escape(one.baseline))
         if one.problem:
-            table.add_row(*named, "", escape(" + ".join(one.suites)), "", "", "", "", "", "–")
-        for number, comparison in enumerate(one.comparisons):
+            table.add_row(*named, "", escape(" + ".join(one.suites)), *[""] * 6, "–")
+        for number, comparison in enumerate(one.claims):
             for group in comparison.suites:
-                cells = (percent(group.baseline), percent(group.candidate), signed(group.delta), _ends(group))
+                cells = (
+                    percent(group.baseline),
+                    percent(group.candidate),
+                    signed(group.delta),
+                    _ends(group),
+                    _items(one, group),
+                )
                 claim = (_claim(one, comparison, number), escape(group.name))
                 table.add_row(*named, *claim, *cells, _mark(one, group), _ruling(one, number, group.name))
     return table
@@ -174,13 +181,19 @@ def _ends(group: GroupComparison) -> str:
     return f"{signed(group.interval[0])} to {signed(group.interval[1])}"
 
 
+def _items(one: Held, group: GroupComparison) -> str:
+    """Half of the interval over items, in points, in the mean over the pairs."""
+    found = [own for comparison in one.comparisons for own in comparison.suites if own.name == group.name]
+    return percent(sum(own.interval[1] - own.interval[0] for own in found) / 2 / len(found))
+
+
 def _show_claims(one: Held) -> None:
     console = stdout()
     console.print(f"\n[bold]{escape(one.title)}[/bold]")
     if one.problem:
         console.print(escape(one.problem))
-    suites = {group.name for comparison in one.comparisons for group in comparison.suites}
-    for comparison in one.comparisons:
+    suites = {group.name for comparison in one.claims for group in comparison.suites}
+    for comparison in one.claims:
         for sentence in comparison.sentences:
             if sentence.partition(":")[0] in suites:
                 console.print(escape(sentence))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from harness.errors import DataError
 from harness.gate.health import rate_measure
 from harness.gate.rule import NORMAL, Measure, points
+from harness.gate.seeds import seed_measure, seed_rate_measure
 from harness.metrics.folds import LOWER_IS_BETTER
 from harness.nouns import Comparison, GroupComparison, Interval, TaskComparison
 from harness.policy import Policy
@@ -30,6 +31,7 @@ class Subject:
     tasks: Sequence[TaskComparison]
     families: Mapping[str, GroupComparison]
     policy: Policy
+    pairs: int | None = None
 
     @property
     def weights(self) -> dict[str, float]:
@@ -93,7 +95,7 @@ def subject_of(comparison: Comparison, group: GroupComparison, policy: Policy) -
             raise DataError(
                 f"Task {task.task}", f"was compared at {wide}, the policy asks for {asked}", "compare it again"
             )
-    return Subject(group, tasks, families, policy)
+    return Subject(group, tasks, families, policy, comparison.pairs)
 
 
 def _drafts(subject: Subject, anchor: Comparison | None) -> Iterator[Draft]:
@@ -114,12 +116,18 @@ def _drafts(subject: Subject, anchor: Comparison | None) -> Iterator[Draft]:
             title = f"{suite.name}: critical family {name}"
             yield f"family {group.name}", _group(subject, group, title, policy.margin(name))
     for rate, margin in policy.health.items():
-        yield f"{rate} {suite.name}", rate_measure(suite.name, rate, subject.tasks, margin)
+        yield f"{rate} {suite.name}", _rate(subject, rate, margin)
     if policy.anchor is not None or anchor is not None:
         yield f"anchor {suite.name}", _drift(subject, anchor)
     for task in subject.tasks:
         if task.task not in policy.critical:
             yield f"task {task.task}", _task(subject, task, required=False)
+
+
+def _rate(subject: Subject, rate: str, margin: float) -> Measure:
+    if subject.pairs is not None:
+        return seed_rate_measure(subject.suite.name, rate, subject.tasks, margin, subject.pairs)
+    return rate_measure(subject.suite.name, rate, subject.tasks, margin)
 
 
 def _headline(subject: Subject, margin: float) -> Measure:
@@ -160,6 +168,8 @@ def _drift(subject: Subject, anchor: Comparison | None) -> Measure:
 def _group(subject: Subject, group: GroupComparison, title: str, margin: float) -> Measure:
     members = set(group.tasks)
     tasks = [task for task in subject.tasks if task.task in members]
+    if subject.pairs is not None:
+        return seed_measure(group, tasks[0].fold, title, margin, subject.pairs)
     delta, interval = _better(group, tasks[0].fold)
     error = _error(subject, group, tasks, margin)
     if not math.isclose(error, group.standard_error):
@@ -181,6 +191,9 @@ def _group(subject: Subject, group: GroupComparison, title: str, margin: float) 
 
 def _task(subject: Subject, task: TaskComparison, required: bool) -> Measure:
     title = f"{subject.suite.name}: {'critical' if required else 'watched'} task {task.task}"
+    if subject.pairs is not None:
+        measure = seed_measure(task, task.fold, title, task.margin, subject.pairs)
+        return replace(measure, required=required)
     delta, interval = _better(task, task.fold)
     return Measure(
         name=f"{title} non-inferior at {points(task.margin)}",
