@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from typing import Any
 from harness.errors import FailedRunError, MissingInputError, RunRecordError, UsageError
 from harness.nouns import Run, Status
 from harness.store import load_run, verify
-from harness.store.disk import writing
+from harness.store.disk import replace_file
 
 SCHEMA = "harness.baseline/1"
 
@@ -103,10 +102,7 @@ def write_pointer(path: Path, pointer: Pointer) -> None:
         StoreError: The place cannot be written.
     """
     content = {"schema": SCHEMA, **{role: entry for role, entry in asdict(pointer).items() if entry is not None}}
-    with writing(path):
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        draft.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        draft.replace(path)
+    replace_file(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def read_pointer(path: Path) -> Pointer:
