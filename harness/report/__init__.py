@@ -1,8 +1,8 @@
 """``harness report``: one self-contained HTML page about one or several runs.
 
-The page holds what was scored, the claims, scores and differences with their intervals, how the checkpoint fails, where
-every number comes from, and the way to its items. It loads nothing from elsewhere and runs no script; the same runs give
-the same bytes. Comparing, gating and finding signatures are other verbs' work, so what they found is handed in.
+The page holds what was scored, the claims, scores and differences with their intervals, how the checkpoint fails,
+where every number comes from, and the way to its items. It loads nothing from elsewhere and runs no script; the same
+runs give the same bytes. Comparing, gating and finding signatures are other verbs' work: what they found is handed in.
 """
 
 from harness.report.content import Report, Table

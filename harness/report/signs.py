@@ -1,0 +1,44 @@
+"""How checkpoints fail: signatures as rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from harness.nouns import Signature
+from harness.show import p_cell, percent, signed
+
+
+def signatures_of(title: str, signs: Sequence[Signature]) -> dict[str, Any]:
+    """A group of signatures under its title."""
+    return {
+        "title": title,
+        "compared": any(sign.delta is not None for sign in signs),
+        "rows": [_row(sign) for sign in signs],
+    }
+
+
+def _row(sign: Signature) -> dict[str, str]:
+    numbers = (sign.value, *sign.interval, *(() if sign.baseline is None else (sign.baseline,)))
+    is_share = all(-1 <= value <= 1 for value in numbers)
+    compared = sign.delta is not None
+    return {
+        "name": sign.name.replace("_", " "),
+        "subject": sign.subject,
+        "sentence": sign.sentence,
+        "value": _number(sign.value, is_share),
+        "baseline": "" if sign.baseline is None else _number(sign.baseline, is_share),
+        "change": "" if sign.delta is None else _signed(sign.delta, is_share),
+        "ends": " to ".join((_signed if compared else _number)(end, is_share) for end in sign.interval),
+        "p": "" if sign.p_worse is None else p_cell(sign.p_worse),
+        "count": f"{sign.items:,}",
+    }
+
+
+def _number(value: float, is_share: bool) -> str:
+    """A share in per cent; what is none, such as words per answer, as it is."""
+    return percent(value) if is_share else f"{value:,.3g}"
+
+
+def _signed(value: float, is_share: bool) -> str:
+    return signed(value) if is_share else f"{value:+,.3g}"
