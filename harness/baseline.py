@@ -18,7 +18,7 @@ from typing import Any
 
 from harness.errors import FailedRunError, MissingInputError, RunRecordError, UsageError
 from harness.nouns import Run, Status
-from harness.store import load_run, verify
+from harness.store import load_run, refuse_damaged
 from harness.store.disk import replace_file
 
 SCHEMA = "harness.baseline/1"
@@ -73,8 +73,7 @@ def accept(run: Run, reason: str, by: str | None) -> Accepted:
         raise UsageError("--reason", "is empty", "say why this run becomes the baseline")
     if run.manifest["status"] != Status.COMPLETE:
         raise FailedRunError(f"Run {run.id[:12]}", "failed its suite's limits", "accept a complete run")
-    if problems := verify(Path(run.path)):
-        raise RunRecordError(f"{run.path}/{problems[0].file}", problems[0].what, "restore it from a copy")
+    refuse_damaged(run)
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
     return Accepted(run.id, suite_digests(run), (by or _git_user()).strip(), date, reason.strip())
 

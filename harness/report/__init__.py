@@ -7,6 +7,7 @@ runs give the same bytes. Comparing, gating and finding signatures are other ver
 
 from harness.report.content import Report, Table
 from harness.report.page import html
+from harness.report.people import labels_of
 from harness.report.write import write_report
 
-__all__ = ["Report", "Table", "html", "write_report"]
+__all__ = ["Report", "Table", "html", "labels_of", "write_report"]

@@ -36,7 +36,7 @@ def html(report: Report) -> str:
 
 
 def _content(report: Report) -> dict[str, Any]:
-    labels, series, tasks = labels_of(report), series_of(report), tasks_of(report.runs)
+    labels, series, tasks = labels_of(report.runs, report.labels), series_of(report), tasks_of(report.runs)
     suites = [_with_ids(suite, number) for number, suite in enumerate(suites_of(series), 1)]
     comparisons = [comparison_of(report, place, labels) for place in range(len(report.comparisons))]
     runs = origins_of(report.runs, labels)

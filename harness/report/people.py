@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -32,17 +32,21 @@ class Series:
     runs: tuple[Run, ...]
 
 
-def labels_of(report: Report) -> dict[str, str]:
-    """A name per run id, no two alike."""
-    found = {run.id: report.labels.get(run.id) or _checkpoint(run) for run in report.runs}
-    found |= {run: label for run, label in report.labels.items() if run not in found}
+def labels_of(runs: Sequence[Run], given: Mapping[str, str] | None = None) -> dict[str, str]:
+    """A name per run id, no two alike.
+
+    Args:
+        runs: Runs that are named after their checkpoints.
+        given: Names by run id, which come first.
+    """
+    found = {**{run.id: _checkpoint(run) for run in runs}, **(given or {})}
     repeated = {label for label, times in Counter(found.values()).items() if times > 1}
     return {run: f"{label} · {run[:8]}" if label in repeated else label for run, label in found.items()}
 
 
 def series_of(report: Report) -> list[Series]:
     """The series of a page, in the order of its runs."""
-    labels = labels_of(report)
+    labels = labels_of(report.runs, report.labels)
     members: dict[str, list[Run]] = {}
     for run in report.runs:
         members.setdefault(report.arms.get(run.id) or labels[run.id], []).append(run)

@@ -7,22 +7,25 @@ from typing import Any
 
 from harness.nouns import Signature
 from harness.show import p_cell, percent, signed
+from harness.show.signatures import stands_out
 
 
 def signatures_of(title: str, signs: Sequence[Signature]) -> dict[str, Any]:
-    """A group of signatures under its title."""
+    """A group of signatures under its title, those first that are shown to be worse."""
     return {
         "title": title,
         "compared": any(sign.delta is not None for sign in signs),
-        "rows": [_row(sign) for sign in signs],
+        "rows": [_row(sign) for sign in sorted(signs, key=lambda sign: not stands_out(sign))],
     }
 
 
-def _row(sign: Signature) -> dict[str, str]:
+def _row(sign: Signature) -> dict[str, Any]:
     numbers = (sign.value, *sign.interval, *(() if sign.baseline is None else (sign.baseline,)))
     is_share = all(-1 <= value <= 1 for value in numbers)
     compared = sign.delta is not None
+    p = sign.p_worse if sign.p_worse_holm is None else sign.p_worse_holm
     return {
+        "shown": stands_out(sign),
         "name": sign.name.replace("_", " "),
         "subject": sign.subject,
         "sentence": sign.sentence,
@@ -30,7 +33,7 @@ def _row(sign: Signature) -> dict[str, str]:
         "baseline": "" if sign.baseline is None else _number(sign.baseline, is_share),
         "change": "" if sign.delta is None else _signed(sign.delta, is_share),
         "ends": " to ".join((_signed if compared else _number)(end, is_share) for end in sign.interval),
-        "p": "" if sign.p_worse is None else p_cell(sign.p_worse),
+        "p": "" if p is None else p_cell(p),
         "count": f"{sign.items:,}",
     }
 
