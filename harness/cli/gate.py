@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from harness.cli.options import json_option
-from harness.cli.runs import run_of
+from harness.cli.runs import baseline_of, is_pointer, run_of
 from harness.errors import HarnessError, UsageError
 from harness.nouns import Run, Verdict
 from harness.policy import DESIGNS, ON_INCONCLUSIVE, Policy
@@ -104,8 +104,7 @@ def _sequential(options: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("anchor", "aa"):
         if options[name] is not None:
             raise UsageError(f"--{name}", "is not judged by a sequential gate", "leave it out, or gate a stored run")
-    path, store = options["baseline"], options["store"]
-    baseline = _pointed(path, store) if _is_pointer(path) else run_of(path, store)
+    baseline = baseline_of(options["baseline"], options["store"])
     policy = the_policy(options["policy"], baseline)
     design = the_design(options["sequential"], policy)
     job = prepare(request_like(baseline, options), RunScreen().stage)
@@ -115,19 +114,12 @@ def _sequential(options: Mapping[str, Any]) -> dict[str, Any]:
     return {**document, "sequential": told}
 
 
-def _pointed(reference: str, store: Path) -> Run:
-    from harness.baseline import pointed_run, read_pointer
-
-    path = Path(reference)
-    return pointed_run(path, read_pointer(path).baseline, store)
-
-
 def _runs(candidate: str, options: Mapping[str, Any]) -> dict[str, Run | None]:
     store = options["store"]
     ours = run_of(candidate, store)
     baseline, pointed_anchor = _held_against(options["baseline"], ours, store)
     anchor = options["anchor"]
-    if anchor is not None and _is_pointer(anchor):
+    if anchor is not None and is_pointer(anchor):
         pointed_anchor = _held_against(anchor, ours, store)[1]
         if pointed_anchor is None:
             raise UsageError(f"Pointer {anchor}", "has no anchor", "accept one with harness baseline accept --anchor")
@@ -139,7 +131,7 @@ def _runs(candidate: str, options: Mapping[str, Any]) -> dict[str, Run | None]:
 
 def _held_against(reference: str, candidate: Run, store: Path) -> tuple[Run, Run | None]:
     """The run that a reference names and, where it is a pointer with an anchor, the anchor."""
-    if not _is_pointer(reference):
+    if not is_pointer(reference):
         return run_of(reference, store), None
     from harness.baseline import pointed_run, read_pointer, refuse_other_suites
 
@@ -150,11 +142,6 @@ def _held_against(reference: str, candidate: Run, store: Path) -> tuple[Run, Run
         refuse_other_suites(path, entry, candidate)
     found = [pointed_run(path, entry, store) for entry in entries]
     return found[0], found[1] if len(found) > 1 else None
-
-
-def _is_pointer(reference: str) -> bool:
-    path = Path(reference)
-    return path.suffix == ".json" and not path.is_dir() and not path.name.startswith("results_")
 
 
 def _policies(reference: str | None, runs: Mapping[str, Run | None]) -> dict[str, Policy]:

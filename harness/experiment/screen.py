@@ -18,6 +18,11 @@ from harness.show import RunScreen, duration, interval, percent, plural, show_no
 
 LEVEL = 0.05
 BETTER, WORSE = "▲", "▼"
+_LEGEND = (
+    f"Scores in per cent, Δ = candidate − baseline in points. {BETTER} better and {WORSE} worse after Holm's "
+    "correction over all comparisons of the matrix that moved the suite. A claim over seed pairs is about the recipe on "
+    "these items; ± items is what the items leave open for one pair."
+)
 _STYLES = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow"}
 
 
@@ -89,11 +94,7 @@ def show_experiment(plan: Plan, held: Sequence[Held], failures: Sequence[Failure
     console.print(score_table(plan))
     if held:
         console.print(comparison_table(held))
-        console.print(
-            f"\n[dim]Scores in per cent, Δ = candidate − baseline in points. {BETTER} better and {WORSE} worse after "
-            "Holm's correction over all comparisons of the matrix that moved the suite. A claim over seed pairs is about the "
-            "recipe on these items; ± items is what the items leave open for one pair.[/dim]"
-        )
+        console.print(f"\n[dim]{_LEGEND}[/dim]")
     for one in held:
         _show_claims(one)
     if failures:

@@ -1,0 +1,161 @@
+"""Where the numbers come from: the checkpoint and settings of every run, and the data and rule of every task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.nouns import Run
+from harness.report.people import SHORT_ID, mapping
+from harness.report.scores import task_entries
+from harness.show import duration, percent
+from harness.store.manifest import items_file
+
+Facts = list[tuple[str, str]]
+
+
+def origins_of(runs: Sequence[Run], labels: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Per run what was scored and how, as names and values."""
+    return [
+        {
+            "id": f"run-{number}",
+            "label": labels[run.id],
+            "full": run.id,
+            "short": run.id[:SHORT_ID],
+            "date": str(run.manifest["date"])[:10],
+            "status": run.manifest["status"],
+            "reasons": list(run.manifest.get("reasons") or ()),
+            "facts": [(name, value) for name, value in _facts(run) if value],
+            "versions": ", ".join(f"{name} {value}" for name, value in mapping(run.manifest["versions"]).items()),
+            "health": _health(run),
+        }
+        for number, run in enumerate(runs, 1)
+    ]
+
+
+def _facts(run: Run) -> Facts:
+    manifest = run.manifest
+    checkpoint, engine = mapping(manifest["checkpoint"]), mapping(manifest["engine"])
+    seeds = mapping(manifest["seeds"])
+    return [
+        ("Run", run.id),
+        ("Date", str(manifest["date"])),
+        ("Checkpoint", str(checkpoint.get("reference") or "unknown")),
+        ("Revision", str(checkpoint.get("revision") or "")),
+        ("Adapter", str(checkpoint.get("adapter") or "")),
+        *((f"Digest of {name}", str(digest)) for name, digest in sorted(mapping(checkpoint.get("digests")).items())),
+        ("Parent", str(checkpoint.get("parent") or "")),
+        ("Producer", str(checkpoint.get("producer") or "not recorded")),
+        ("Engine", _engine(engine)),
+        ("Model arguments", _pairs(mapping(engine.get("arguments")))),
+        ("Prompts", _prompting(manifest)),
+        ("Generation", _pairs(mapping(manifest.get("gen_kwargs")))),
+        ("Items per task", "all" if manifest.get("limit") is None else f"at most {manifest['limit']:g}"),
+        ("Seeds", _pairs(seeds)),
+        ("Time", duration(float(manifest["seconds"])) if manifest.get("seconds") is not None else ""),
+        ("Contamination", _contamination(manifest)),
+        ("Signature", str(manifest["signature"])),
+    ]
+
+
+def _contamination(manifest: Mapping[str, Any]) -> str:
+    found = manifest.get("contamination")
+    return found if isinstance(found, str) and found else "training data not searched for test items"
+
+
+def _engine(engine: Mapping[str, Any]) -> str:
+    batch, largest = engine.get("batch_size"), engine.get("largest_batch")
+    parts = (
+        engine.get("model"),
+        str(engine.get("dtype") or "").removeprefix("torch."),
+        engine.get("device"),
+        f"batch {batch} ({largest})" if largest and str(batch).startswith("auto") else f"batch {batch}",
+        f"context {engine['context']:,}" if isinstance(engine.get("context"), int) else "",
+        f"imported from {engine['imported']}" if engine.get("imported") else "",
+    )
+    return ", ".join(str(part) for part in parts if part)
+
+
+def _prompting(manifest: Mapping[str, Any]) -> str:
+    prompting = mapping(manifest.get("prompting"))
+    template = prompting.get("chat_template")
+    system = prompting.get("system_instruction")
+    parts = [f"chat template {manifest.get('chat_template') or 'of the tokenizer'}" if template else "no chat template"]
+    return ", ".join([*parts, f"system prompt “{system}”"] if system else parts)
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in values.items())
+
+
+def _health(run: Run) -> dict[str, Any]:
+    """Health rates of a run's tasks: a column per rate that occurs, a row per task that has one."""
+    rates = {name: mapping(entry.get("health")) for name, entry in task_entries(run).items()}
+    columns = list(dict.fromkeys(rate for own in rates.values() for rate, value in own.items() if value))
+    rows = [(task, [own.get(rate) for rate in columns]) for task, own in rates.items() if any(own.values())]
+    return {
+        "columns": [name.replace("_", " ") for name in columns],
+        "rows": [
+            (task, [("" if value is None else percent(value), (value or 0) >= 0.05) for value in own])
+            for task, own in rows
+        ],
+        "clean": len(rates) - len(rows),
+    }
+
+
+def tasks_of(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """Per task its data, licence, rule and records; of a task that runs ask differently each form."""
+    shown: dict[tuple[str, str], dict[str, Any]] = {}
+    for run in runs:
+        for name, entry in task_entries(run).items():
+            key = (name, str(entry.get("digest") or ""))
+            shown.setdefault(key, _task(run, name, entry))["runs"] += 1
+    ids = anchors([name for name, _ in shown])
+    return [task | {"id": ids[number]} for number, task in enumerate(shown.values())]
+
+
+def _task(run: Run, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    place = [str(entry.get(part)) for part in ("config", "split") if entry.get(part)]
+    revision = str(entry.get("revision") or "")
+    return {
+        "name": name,
+        "data": " / ".join([str(entry.get("dataset") or "unknown"), *place]),
+        "revision": revision[:SHORT_ID] if len(revision) == 40 else revision,
+        "licence": str(entry.get("licence") or "not recorded"),
+        "matching": str(entry.get("matching") or ""),
+        "unit": str(entry.get("unit") or "item"),
+        "fewshot": entry.get("num_fewshot"),
+        "card": " ".join(filter(None, (str(entry.get("version") or ""), str(entry.get("digest") or "")[:SHORT_ID]))),
+        "source": str(entry.get("source") or ""),
+        "count": entry.get("items"),
+        "of": entry.get("of"),
+        "records": items_file(name),
+        "texts": next(_texts(run, name), None),
+        "runs": 0,
+    }
+
+
+def _texts(run: Run, task: str) -> Iterator[str]:
+    """Files of a record that hold a task's documents, prompts and answers."""
+    stem = items_file(task).removeprefix("items/").removesuffix(".jsonl.zst")
+    return (name for name in run.manifest["files"] if name.startswith(f"raw/samples/{stem}.jsonl"))
+
+
+def anchors(names: Sequence[str]) -> list[str]:
+    """An id per name for links: what a name has of letters and digits, and a number where two are the same then."""
+    found: list[str] = []
+    for name in names:
+        stem = "task-" + "".join(char if char.isascii() and char.isalnum() else "-" for char in name)
+        forms = (stem, *(f"{stem}--{place}" for place in range(2, len(names) + 2)))
+        found.append(next(form for form in forms if form not in found))
+    return found
+
+
+def licences_of(tasks: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
+    """Licences of the data and the data sets under each."""
+    found: dict[str, list[str]] = {}
+    for task in tasks:
+        dataset = task["data"].partition(" / ")[0]
+        if dataset not in found.setdefault(task["licence"], []):
+            found[task["licence"]].append(dataset)
+    return list(found.items())

@@ -1,0 +1,53 @@
+"""Failure signatures: how a checkpoint fails, and how that has changed against a baseline.
+
+Everything is derived from stored runs; nothing is measured anew. Each sign has a definition with its source, an
+interval, a one-sided test where there is a null, and a sentence; docs/signatures.md has them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from harness.compare import compare
+from harness.nouns import Comparison, Run, Signature
+from harness.signatures.degradation import degradation
+from harness.signatures.hallucination import hallucination_changes, hallucinations
+from harness.stats.paired import holm
+
+__all__ = ["signature_changes", "signatures_of"]
+
+
+def signatures_of(run: Run) -> tuple[Signature, ...]:
+    """The signs that a single run has, in the order of docs/signatures.md.
+
+    Raises:
+        RunRecordError: A record is missing, damaged, or its counts do not fit.
+    """
+    return _with_holm(hallucinations(run))
+
+
+def signature_changes(candidate: Run, baseline: Run, comparison: Comparison | None = None) -> tuple[Signature, ...]:
+    """How the signs of a candidate differ from those of a baseline, on the items that both have.
+
+    Args:
+        candidate: The run in question.
+        baseline: The run that it is held against.
+        comparison: Their comparison, where it is already made.
+
+    Raises:
+        RunRecordError: The runs are unlike, or a record is damaged.
+        FailedRunError: A run failed its suite's limits.
+    """
+    found = compare(candidate, baseline) if comparison is None else comparison
+    return _with_holm([*degradation(found), *hallucination_changes(found)])
+
+
+def _with_holm(signs: Iterable[Signature]) -> tuple[Signature, ...]:
+    """The signs with Holm's adjustment over those that are tested."""
+    found = list(signs)
+    tested = [place for place, sign in enumerate(found) if sign.p_worse is not None]
+    adjusted = holm([found[place].p_worse or 0.0 for place in tested])
+    for place, p in zip(tested, adjusted, strict=True):
+        found[place] = replace(found[place], p_worse_holm=float(p))
+    return tuple(found)
