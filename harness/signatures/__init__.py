@@ -6,16 +6,22 @@ interval, a one-sided test where there is a null, and a sentence; docs/signature
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from harness.compare import compare
 from harness.nouns import Comparison, Run, Signature
 from harness.signatures.degradation import degradation
+from harness.signatures.gaps import gaps
+from harness.signatures.groups import Asked, groups_of, pairs_of, read
 from harness.signatures.hallucination import hallucination_changes, hallucinations
+from harness.signatures.measures import Measure, change_of, sign_of
+from harness.signatures.output import flips, general, instructions, length_change
+from harness.signatures.renderings import consistency
+from harness.signatures.rules import rules
 from harness.stats.paired import holm
 
-__all__ = ["signature_changes", "signatures_of"]
+__all__ = ["signature_changes", "signatures_of", "with_holm"]
 
 
 def signatures_of(run: Run) -> tuple[Signature, ...]:
@@ -24,7 +30,8 @@ def signatures_of(run: Run) -> tuple[Signature, ...]:
     Raises:
         RunRecordError: A record is missing, damaged, or its counts do not fit.
     """
-    return _with_holm(hallucinations(run))
+    probed = (sign_of(measure) for group in groups_of(run) for measure in _measures(read(run, group)))
+    return with_holm([*hallucinations(run), *probed])
 
 
 def signature_changes(candidate: Run, baseline: Run, comparison: Comparison | None = None) -> tuple[Signature, ...]:
@@ -40,10 +47,15 @@ def signature_changes(candidate: Run, baseline: Run, comparison: Comparison | No
         FailedRunError: A run failed its suite's limits.
     """
     found = compare(candidate, baseline) if comparison is None else comparison
-    return _with_holm([*degradation(found), *hallucination_changes(found)])
+    signs = [*degradation(found), *instructions(found), *flips(found), *hallucination_changes(found)]
+    for ours, theirs in pairs_of(candidate, baseline, [task.task for task in found.tasks]):
+        before = {measure.name: measure for measure in _measures(theirs)}
+        signs += [change_of(now, before[now.name]) for now in _measures(ours) if now.name in before]
+        signs += length_change(ours, theirs)
+    return with_holm(signs)
 
 
-def _with_holm(signs: Iterable[Signature]) -> tuple[Signature, ...]:
+def with_holm(signs: Iterable[Signature]) -> tuple[Signature, ...]:
     """The signs with Holm's adjustment over those that are tested."""
     found = list(signs)
     tested = [place for place, sign in enumerate(found) if sign.p_worse is not None]
@@ -51,3 +63,8 @@ def _with_holm(signs: Iterable[Signature]) -> tuple[Signature, ...]:
     for place, p in zip(tested, adjusted, strict=True):
         found[place] = replace(found[place], p_worse_holm=float(p))
     return tuple(found)
+
+
+def _measures(asked: Asked) -> Iterator[Measure]:
+    for measure in (consistency, gaps, rules, general):
+        yield from measure(asked)

@@ -63,6 +63,6 @@ def _sentence(subject: str, tasks: Sequence[TaskComparison], worst: TaskComparis
         return f"{subject}: {found}; none of them fell."
     return (
         f"{subject}: {found} ({naive} would be named without it). The largest fall is {signed(worst.delta)} points in "
-        f"{worst.task}, {percent(worst.candidate)} against {percent(worst.baseline)} (interval {signed(interval[0])} to "
-        f"{signed(interval[1])}, at 95 % for all {count} together)."
+        f"{worst.task}, {percent(worst.candidate)} against {percent(worst.baseline)} (interval {signed(interval[0])} "
+        f"to {signed(interval[1])}, at 95 % for all {count} together)."
     )
