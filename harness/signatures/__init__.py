@@ -6,10 +6,11 @@ interval, a one-sided test where there is a null, and a sentence; docs/signature
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from harness.compare import compare
+from harness.compare import Margins, Scope, compare
+from harness.compare.recipe import compare_recipes
 from harness.nouns import Comparison, Run, Signature
 from harness.signatures.degradation import degradation
 from harness.signatures.gaps import gaps
@@ -17,11 +18,12 @@ from harness.signatures.groups import Asked, groups_of, pairs_of, read
 from harness.signatures.hallucination import hallucination_changes, hallucinations
 from harness.signatures.measures import Measure, change_of, sign_of
 from harness.signatures.output import flips, general, instructions, length_change
+from harness.signatures.recipe import over_seeds
 from harness.signatures.renderings import consistency
 from harness.signatures.rules import rules
 from harness.stats.paired import holm
 
-__all__ = ["signature_changes", "signatures_of", "with_holm"]
+__all__ = ["recipe_changes", "signature_changes", "signatures_of", "with_holm"]
 
 
 def signatures_of(run: Run) -> tuple[Signature, ...]:
@@ -47,12 +49,39 @@ def signature_changes(candidate: Run, baseline: Run, comparison: Comparison | No
         FailedRunError: A run failed its suite's limits.
     """
     found = compare(candidate, baseline) if comparison is None else comparison
-    signs = [*degradation(found), *instructions(found), *flips(found), *hallucination_changes(found)]
-    for ours, theirs in pairs_of(candidate, baseline, [task.task for task in found.tasks]):
+    return with_holm([*_compared(found), *flips(found), *_probed(candidate, baseline, found)])
+
+
+def recipe_changes(pairs: Sequence[tuple[Run, Run]], comparison: Comparison | None = None) -> tuple[Signature, ...]:
+    """How the signs of a recipe differ from those of another: the pair of training seeds is the unit.
+
+    Args:
+        pairs: Candidate and baseline of each training seed, three or more.
+        comparison: Their comparison by ``harness.compare.recipe``, where it is already made.
+
+    Raises:
+        UsageError: There are fewer than three pairs.
+        RunRecordError: The runs are unlike, or a record is damaged.
+        FailedRunError: A run failed its suite's limits.
+    """
+    found = compare_recipes(pairs, Margins(), Scope()) if comparison is None else comparison
+    probed = [list(_probed(candidate, baseline, found)) for candidate, baseline in pairs]
+    return with_holm([*_compared(found, len(pairs)), *over_seeds(probed)])
+
+
+def _compared(comparison: Comparison, pairs: int | None = None) -> Iterator[Signature]:
+    """Signs that a comparison tells by itself."""
+    yield from degradation(comparison, pairs)
+    yield from instructions(comparison)
+    yield from hallucination_changes(comparison)
+
+
+def _probed(candidate: Run, baseline: Run, comparison: Comparison) -> Iterator[Signature]:
+    """Signs of the probes that are compared."""
+    for ours, theirs in pairs_of(candidate, baseline, [task.task for task in comparison.tasks]):
         before = {measure.name: measure for measure in _measures(theirs)}
-        signs += [change_of(now, before[now.name]) for now in _measures(ours) if now.name in before]
-        signs += length_change(ours, theirs)
-    return with_holm(signs)
+        yield from (change_of(now, before[now.name]) for now in _measures(ours) if now.name in before)
+        yield from length_change(ours, theirs)
 
 
 def with_holm(signs: Iterable[Signature]) -> tuple[Signature, ...]:
