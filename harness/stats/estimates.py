@@ -50,7 +50,12 @@ class Estimate:
 
     @property
     def interval(self) -> Interval:
-        """The 95 % interval of the value: Wilson for independent 0/1 documents, t over documents or clusters else."""
+        """The 95 % interval of the value: Wilson for independent 0/1 documents, t over documents or clusters else.
+
+        That of a difference is the interval of its test.
+        """
+        if self.support[0] < 0:
+            return self.tested().interval
         pull, clusters = self._evidence()
         if self.trials is not None:
             return proportion_interval(self.trials[self.told], clusters)

@@ -13,7 +13,8 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
-from harness.stats.intervals import Array, Interval, linear_interval
+from harness.stats.intervals import Array, Interval, mean_standard_error, t_quantile
+from harness.stats.restricted import flat_interval, units_of
 
 PERMUTATIONS = 1999
 """Random permutations of a null; the smallest p-value is 1 / 2000."""
@@ -85,10 +86,18 @@ def range_interval(scores: Array, influences: Array, clusters: npt.ArrayLike | N
     pairs = list(combinations(range(len(scores)), 2))
     low, high = 0.0, 0.0
     for one, other in pairs:
-        distance, pull = float(scores[one] - scores[other]), influences[:, one] - influences[:, other]
-        least, most = linear_interval(distance, pull, clusters, 1 - 0.05 / len(pairs), support=(-1.0, 1.0))
+        pull = influences[:, one] - influences[:, other]
+        least, most = _pair_interval(float(scores[one] - scores[other]), pull, clusters, 1 - 0.05 / len(pairs))
         low, high = max(low, least, -most), max(high, most, -least)
-    return low, high
+    return low, min(1.0, high)
+
+
+def _pair_interval(distance: float, pull: Array, clusters: npt.ArrayLike | None, level: float) -> Interval:
+    error, df = mean_standard_error(pull, clusters)
+    if df and error > _ROUNDING:
+        half = t_quantile(0.5 + level / 2, df) * error
+        return distance - half, distance + half
+    return flat_interval(units_of(distance + pull, clusters), level, span=1.0)
 
 
 def _unit_sums(counts: Array, clusters: npt.ArrayLike | None) -> Array:
