@@ -120,7 +120,7 @@ def make_plan(reference: str, options: Options) -> Plan:
     _check_comparisons(matrix, defined, path)
     bases = {name: base_reference(one, path.parent, options.embedded) for name, one in matrix.bases.items()}
     chosen = _chosen(matrix, defined, options.only)
-    found = cells(matrix, chosen, Folders(options.out, bases, cache(_identity), cache(_content)))
+    found = cells(matrix, chosen, Folders(options.out.absolute(), bases, cache(_identity), cache(_content)))
     _check_recipes(found, path)
     request = request_of(
         {
