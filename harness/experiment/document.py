@@ -37,7 +37,7 @@ def document(plan: Plan, account: Account, held: Sequence[Held] = ()) -> dict[st
         "matrix": plan.matrix.matrix,
         "title": plan.matrix.title,
         "file": {"name": plan.path.name, "sha256": file_digest(plan.path)},
-        "limit": plan.asking.request.limit,
+        "limits": {" + ".join(suites): limit for suites, limit in plan.asking.limits.items()},
         "seeds": list(plan.matrix.seeds),
         "cells": [_cell(plan, cell, account) for cell in plan.cells.values()],
         "to_make": left,

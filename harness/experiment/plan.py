@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -125,7 +126,6 @@ def make_plan(reference: str, options: Options) -> Plan:
     request = request_of(
         {
             "store": options.out / "runs",
-            "limit": matrix.limit if options.limit is None else options.limit,
             "mirror": mirror_folder(options.mirror),
             "include": tuple(path.parent / folder for folder in matrix.include),
             "log_samples": matrix.log_samples,
@@ -134,7 +134,7 @@ def make_plan(reference: str, options: Options) -> Plan:
             "device": options.device,
         }
     )
-    asked = asking(request, matrix.suites, load_catalog(request.include))
+    asked = asking(request, _limits(matrix, options.limit, path), load_catalog(request.include))
     plan = Plan(matrix, path, options, found, asked, _policies(matrix, path))
     known = recorded(plan.store)
     for cell in found.values():
@@ -142,6 +142,32 @@ def make_plan(reference: str, options: Options) -> Plan:
             plan.take_in(cell, known)
     plan.made.update(_used_up(plan))
     return plan
+
+
+def _limits(matrix: Matrix, given: float | None, path: Path) -> dict[tuple[str, ...], float | None]:
+    """Items per task of each run: what the command line says, else the matrix, for all suites or for each.
+
+    Raises:
+        UsageError: The command line's is no number of items.
+        DataError: A limit is of a suite on which nothing is scored, or the suites of one run have several.
+    """
+    if given is not None and not 0 < given < math.inf:
+        raise UsageError(f"--limit {given:g}", "is no number of items to score", "give 1 or more, or a share below 1")
+    if given is not None or not isinstance(matrix.limit, dict):
+        return dict.fromkeys(matrix.suites, matrix.limit if given is None else given)  # type: ignore[arg-type]
+    known = sorted({name for run in matrix.suites for name in run})
+    for name in matrix.limit:
+        if name not in known:
+            reason = f"is of the suite {name}, on which nothing is scored"
+            raise DataError(f"Matrix {path}, limit", reason, nearest(name, known, "add it to suites"))
+    found = {}
+    for run in matrix.suites:
+        own = {matrix.limit.get(name) for name in run}
+        if len(own) > 1:
+            reason = f"differs within the run of {' + '.join(run)}"
+            raise DataError(f"Matrix {path}, limit", reason, "give these suites a run each: suites: [[a], [b]]")
+        found[run] = own.pop()
+    return found
 
 
 def _used_up(plan: Plan) -> list[str]:
