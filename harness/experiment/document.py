@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
+from harness.engines.environment import versions
 from harness.experiment.comparing import Held, overall
 from harness.experiment.graph import Cell
 from harness.experiment.making import state_of, write_whole
@@ -39,6 +41,8 @@ def document(plan: Plan, account: Account, held: Sequence[Held] = ()) -> dict[st
         "file": {"name": plan.path.name, "sha256": file_digest(plan.path)},
         "limits": {" + ".join(suites): limit for suites, limit in plan.asking.limits.items()},
         "seeds": list(plan.matrix.seeds),
+        "versions": versions(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "cells": [_cell(plan, cell, account) for cell in plan.cells.values()],
         "to_make": left,
         "to_score": [_named(place) for place in plan.places() if place not in plan.runs],

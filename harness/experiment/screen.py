@@ -69,7 +69,8 @@ class ExperimentScreen:
 
     def failed(self, failure: Failure) -> None:
         """Say what failed."""
-        self._console.print(f"failed: {escape(failure.label)}, {escape(failure.step)}: {escape(failure.reason)}")
+        text = f"failed: {failure.label}, {failure.step}: {failure.reason}"
+        self._console.print(escape(text), soft_wrap=True)
 
     def _step(self, plan: Plan, text: str) -> None:
         if not self._quiet:
