@@ -101,6 +101,7 @@ def _group_row(group: GroupComparison, kind: str) -> dict[str, Any]:
         "p_harm": p_cell(group.p_harm),
         "p_improve": p_cell(group.p_improve),
         "count": "",
+        "left_out": "",
         "flips": "",
         **_change(group, better=gain, worse=loss),
     }
@@ -116,7 +117,8 @@ def _task_row(task: TaskComparison, nested: bool) -> dict[str, Any]:
         "bounded": task.fold not in LOWER_IS_BETTER,
         "p_harm": p_cell(task.p_harm_holm),
         "p_improve": p_cell(task.p_improve_holm),
-        "count": f"{task.items:,}" + (f" ({left_out:,} left out)" if left_out else ""),
+        "count": f"{task.items:,}",
+        "left_out": f"{left_out:,}" if left_out else "",
         "flips": _flipped(task),
         **_change(task, better=gain, worse=loss),
     }

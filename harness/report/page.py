@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from harness.report.changes import comparison_of, verdict_of
 from harness.report.content import Report, Table
-from harness.report.origins import licences_of, origins_of, tasks_of
+from harness.report.origins import differing, licences_of, origins_of, tasks_of
 from harness.report.people import Series, labels_of, name_of, series_of
 from harness.report.scores import FLAGGED, ends, number, suites_of
 from harness.report.signs import signatures_of
@@ -43,6 +43,9 @@ def _content(report: Report) -> dict[str, Any]:
     signatures = [signatures_of(title, signs) for title, signs in report.signatures]
     tables = [_table(table, place) for place, table in enumerate(report.tables, 1)]
     css = (files("harness") / "assets" / "templates" / "report" / "page.css").read_text(encoding="utf-8")
+    lead = report.lead or tuple(_claims(report, suites, series))
+    if len(comparisons) == 1:  # the lead has said it
+        comparisons[0]["sentences"] = [said for said in comparisons[0]["sentences"] if said not in lead]
     page = {
         "suites": suites, "comparisons": comparisons, "signatures": signatures, "tables": tables, "runs": runs,
         "notes": report.notes,
@@ -52,12 +55,13 @@ def _content(report: Report) -> dict[str, Any]:
         "css_hash": base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
         "title": report.title,
         "subtitle": _subtitle(report.runs, suites),
-        "lead": report.lead or tuple(_claims(report, suites, series)),
+        "lead": lead,
         "failed": [f"{run['label']}: {reason}" for run in runs for reason in run["reasons"]],
         "verdicts": list(_rulings(report, labels)),
         "sections": list(_sections(page)),
         "seeded": any(len(one.runs) > 1 for one in series),
         "arms": bool(report.arms),
+        "differing": differing(runs),
         "tasks": tasks,
         "task_ids": {task["name"]: task["id"] for task in reversed(tasks)},
         "licences": licences_of(tasks),
