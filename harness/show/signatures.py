@@ -38,7 +38,7 @@ def verdict(sign: Signature) -> str:
     if sign.p_worse_holm is None:
         return ""
     p = "p < 0.001" if sign.p_worse_holm < 0.001 else f"p = {sign.p_worse_holm:.3f}"
-    than = "worse" if sign.baseline is not None else "a failure"
+    than = "worse than the baseline" if sign.baseline is not None else "more than chance"
     return (
         f" Shown to be {than} ({p} after Holm)." if stands_out(sign) else f" Not shown to be {than} ({p} after Holm)."
     )
