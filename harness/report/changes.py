@@ -7,6 +7,7 @@ from typing import Any
 
 from harness.metrics.folds import LOWER_IS_BETTER
 from harness.nouns import Comparison, GroupComparison, Ruling, TaskComparison, Verdict
+from harness.policy import watched
 from harness.report.axis import change_axis
 from harness.report.content import Report
 from harness.report.people import SHORT_ID, name_of
@@ -14,7 +15,6 @@ from harness.show import Flip, p_cell, percent, signed, signed_interval
 from harness.show.comparison import LEVEL, dropped_lines
 
 BETTER, WORSE, WITHIN, OPEN = "▲", "▼", "≈", "?"
-_CLAIMS_SHOWN = 6
 
 
 def comparison_of(report: Report, number: int, labels: Mapping[str, str]) -> dict[str, Any]:
@@ -51,14 +51,17 @@ def comparison_of(report: Report, number: int, labels: Mapping[str, str]) -> dic
 
 
 def verdict_of(verdict: Verdict) -> dict[str, Any]:
-    """A verdict with its claims: what fails first, then in the order of the policy."""
-    claims = sorted(verdict.claims, key=lambda claim: claim.ruling is not Ruling.FAIL)
+    """A verdict with its claims: those that decide it, what fails first; and the tasks that are only watched."""
+    fails = [claim for claim in verdict.claims if claim.ruling is Ruling.FAIL]
+    required = [claim for claim in verdict.claims if not watched(claim) and claim not in fails]
+    open_ones = [claim for claim in required if claim.ruling is verdict.ruling is Ruling.INCONCLUSIVE]
     policies = [(suite, mapped.get("policy", ""), mapped.get("version", "")) for suite, mapped in _policies(verdict)]
     return {
         "ruling": str(verdict.ruling),
-        "policies": ", ".join(f"{name} {version} on {suite}".strip() for suite, name, version in policies),
-        "claims": claims[:_CLAIMS_SHOWN],
-        "more": claims[_CLAIMS_SHOWN:],
+        "policies": ", ".join(f"{name} {version} on {suite}" for suite, name, version in policies),
+        "reason": next((claim.sentence for claim in (*fails, *open_ones)), ""),
+        "claims": [*fails, *required],
+        "watched": [claim for claim in verdict.claims if watched(claim) and claim not in fails],
     }
 
 
