@@ -17,7 +17,7 @@ from harness.report.changes import comparison_of, verdict_of
 from harness.report.content import Report, Table
 from harness.report.origins import differing, licences_of, origins_of, tasks_of
 from harness.report.people import Series, labels_of, name_of, series_of
-from harness.report.scores import FLAGGED, ends, number, suites_of
+from harness.report.scores import FLAGGED, cell_ends, ends, number, suites_of
 from harness.report.signs import signatures_of
 from harness.show import plural, signed
 from harness.show.words import visible
@@ -155,8 +155,8 @@ def _environment() -> Environment:
         finalize=_shown, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.globals |= {
-        "plural": plural, "signed": signed, "number": number, "ends": ends, "item_text": _item_text,
-        "tick": _tick,
+        "plural": plural, "signed": signed, "number": number, "ends": ends, "cell_ends": cell_ends,
+        "item_text": _item_text, "tick": _tick,
     }  # fmt: skip
     return environment
 
