@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from harness.nouns import Run
@@ -99,9 +100,10 @@ def _pairs(values: Mapping[str, Any]) -> str:
 
 
 def _health(run: Run) -> dict[str, Any]:
-    """Health rates of a run's tasks: a column per rate that occurs, a row per task that has one."""
+    """Health rates of a run's tasks: a column per rate that occurs, beside that of the gold; a row per task with one."""
     rates = {name: mapping(entry.get("health")) for name, entry in task_entries(run).items()}
-    columns = list(dict.fromkeys(rate for own in rates.values() for rate, value in own.items() if value))
+    occur = {rate for own in rates.values() for rate, value in own.items() if value}
+    columns = sorted(occur, key=lambda rate: (rate.removeprefix("gold_"), rate))
     rows = [(task, [own.get(rate) for rate in columns]) for task, own in rates.items() if any(own.values())]
     return {
         "columns": [name.replace("_", " ") for name in columns],
@@ -147,12 +149,12 @@ def _task(run: Run, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def anchors(names: Sequence[str]) -> list[str]:
     """An id per name for links: what a name has of letters and digits, and a number where two are the same then."""
-    found: list[str] = []
+    found: dict[str, None] = {}
     for name in names:
         stem = "task-" + "".join(char if char.isascii() and char.isalnum() else "-" for char in name)
-        forms = (stem, *(f"{stem}--{place}" for place in range(2, len(names) + 2)))
-        found.append(next(form for form in forms if form not in found))
-    return found
+        forms = (stem if place == 1 else f"{stem}--{place}" for place in count(1))
+        found[next(form for form in forms if form not in found)] = None
+    return list(found)
 
 
 def licences_of(tasks: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:
