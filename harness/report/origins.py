@@ -100,7 +100,7 @@ def _pairs(values: Mapping[str, Any]) -> str:
 
 
 def _health(run: Run) -> dict[str, Any]:
-    """Health rates of a run's tasks: a column per rate that occurs, beside that of the gold; a row per task with one."""
+    """Health rates of a run: a column per rate that occurs, beside that of the gold; a row per task with one."""
     rates = {name: mapping(entry.get("health")) for name, entry in task_entries(run).items()}
     occur = {rate for own in rates.values() for rate, value in own.items() if value}
     columns = sorted(occur, key=lambda rate: (rate.removeprefix("gold_"), rate))

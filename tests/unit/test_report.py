@@ -17,7 +17,7 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 from pages import Page, check_page, scored_run
-from records import edited, rows
+from records import edited, rows, suite_entry
 
 from harness.compare import Margins, Scope, compare
 from harness.compare.flips import find_flips
@@ -263,8 +263,7 @@ def test_secrets_are_masked(two: tuple[Run, Run]) -> None:
 def test_a_failed_run_is_said_first(tmp_path: Path) -> None:
     """A run that may not be relied on is named above everything else, and its missing score is no number."""
     entries = {"topic": {"score": None, "interval": None}}
-    suites = [{"name": "quick", "title": "x", "version": "1", "digest": "d", "tasks": ["topic"], "families": {},
-               "score": None, "interval": None, "family_scores": None}]  # fmt: skip
+    suites = [suite_entry("quick", [{"name": "topic", "family": "tc"}])]
     reasons = ["topic: 40.0% of items failed, limit 0.0%"]
     run = scored_run(tmp_path, {"topic": BASE}, status="failed", reasons=reasons, entries=entries, suites=suites)
     page = check_page(html(Report("Failed", runs=(run,))))
@@ -286,12 +285,12 @@ def test_what_was_left_out_is_said(tmp_path: Path) -> None:
 def test_a_score_without_bound_has_no_plot(tmp_path: Path) -> None:
     """A perplexity is shown as it is, never in per cent, and drawn on no axis of shares."""
     counts = np.column_stack([-RNG.random(60) * 50, np.full(60, 10.0)])
-    entries = {"text": {"metric": "perplexity", "family": "lm", "folds": {"perplexity": "perplexity"}, "chance": 0.0}}
+    suite = suite_entry("lm", [{"name": "text", "family": "lm"}])
+    entry = {"metric": "perplexity", "family": "lm", "folds": {"perplexity": "perplexity"}, "chance": 0.0}
     runs = [
-        scored_run(tmp_path, {"text": rows("text", counts * [1 + i / 10, 1], "perplexity")}, checkpoint=str(i),
-                   entries=entries, suites=[{"name": "s", "title": "", "digest": "d", "tasks": ["text"], "families": {"text": "lm"}, "pooled": [],
-                                             "score": None, "interval": None, "family_scores": None, "version": "1"}])
-        for i in (0, 1)
+        scored_run(tmp_path, {"text": rows("text", counts * [worse, 1], "perplexity")}, checkpoint=str(worse),
+                   entries={"text": entry}, suites=[suite])
+        for worse in (1.0, 1.1)
     ]  # fmt: skip
     page = check_page(html(about(runs[1], runs[0], flips={})))
     score = runs[0].manifest["tasks"][0]["score"]
@@ -314,8 +313,7 @@ def test_an_arm_is_the_mean_of_its_seeds(tmp_path: Path) -> None:
     axis = score_axis([high, *scores, *suite["interval"]])
     drawn = {mark.attributes["x"] for mark in page.all("svg", class_="s1") if mark.attributes["y"] == "80%"}
     assert drawn == {axis.at(score) for score in scores}
-    (cell,) = [cell for cell in row(page, "topic") if "…" in cell][:1]
-    assert cell == f"{100 * np.mean(scores):.1f} {100 * min(scores):.1f} … {100 * max(scores):.1f}"
+    assert row(page, "topic")[2] == f"{100 * np.mean(scores):.1f} {100 * min(scores):.1f} … {100 * max(scores):.1f}"
 
 
 def test_recipes_are_called_by_their_arms(tmp_path: Path) -> None:
