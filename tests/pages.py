@@ -20,7 +20,7 @@ from harness.metrics.folds import FOLDS
 from harness.nouns import Record, Run
 from harness.scores import interval
 
-VOID = {"meta", "br", "link", "img", "input", "hr"}
+VOID = {"meta", "br", "wbr", "link", "img", "input", "hr"}
 LOADING = {"script", "img", "link", "iframe", "object", "embed", "video", "audio", "source", "image", "base", "form"}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from harness.metrics.folds import LOWER_IS_BETTER
 from harness.nouns import Comparison, GroupComparison, Ruling, TaskComparison, Verdict
 from harness.policy import watched
-from harness.report.axis import change_axis
+from harness.report.axis import Axis, change_axis
 from harness.report.content import Report
 from harness.report.people import SHORT_ID, name_of
 from harness.show import Flip, p_cell, percent, signed, signed_interval
@@ -38,9 +38,7 @@ def comparison_of(report: Report, number: int, labels: Mapping[str, str]) -> dic
         "sentences": found.sentences,
         "warnings": [*found.warnings, *dropped_lines(found.tasks)],
         "rows": rows,
-        "axis": change_axis(
-            (row["interval"] for row in rows if row["bounded"]), (row["margin"] for row in rows if row["bounded"])
-        ),
+        "axis": _axis([row for row in rows if row["bounded"]]),
         "rates": _rates(found.tasks),
         "command": _command(found),
         "flips": flips,
@@ -48,6 +46,11 @@ def comparison_of(report: Report, number: int, labels: Mapping[str, str]) -> dic
         "has_flips": pair in report.flips,
         "told": any(task["told"] for task in flips),
     }
+
+
+def _axis(rows: Sequence[Mapping[str, Any]]) -> Axis:
+    deltas, intervals, margins = ([row[name] for row in rows] for name in ("delta", "interval", "margin"))
+    return change_axis(deltas, intervals, margins)
 
 
 def verdict_of(verdict: Verdict) -> dict[str, Any]:

@@ -156,7 +156,7 @@ def _environment() -> Environment:
     )  # fmt: skip
     environment.globals |= {
         "plural": plural, "signed": signed, "number": number, "ends": ends, "cell_ends": cell_ends,
-        "item_text": _item_text, "tick": _tick,
+        "item_text": _item_text, "tick": _tick, "name": _name,
     }  # fmt: skip
     return environment
 
@@ -166,6 +166,11 @@ def _shown(value: object) -> object:
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
     return "\n".join(map(visible, str(redact(value)).split("\n")))
+
+
+def _name(value: str) -> Markup:
+    """A name that may go on in the next line after an underscore."""
+    return Markup.escape(_shown(value)).replace("_", Markup("_<wbr>"))  # nothing but the break is markup
 
 
 def _tick(value: float, signs: bool) -> str:

@@ -147,8 +147,8 @@ def test_plots_lie_where_the_numbers_are(two: tuple[Run, Run]) -> None:
     (found,) = report.comparisons
     page = check_page(html(report))
     task = found.tasks[0]
-    groups = (*found.suites, *found.families)
-    axis = change_axis([part.interval for part in (*found.tasks, *groups)], [0.02, 0.01])
+    parts = (*found.tasks, *found.suites, *found.families)
+    axis = change_axis([part.delta for part in parts], [part.interval for part in parts], [0.02, 0.01])
     (at,) = [i for i, e in enumerate(page.elements) if e.tag == "title" and e.text.startswith(f"{task.task}: +")]
     use, margin, span, mark = page.elements[at + 1 : at + 5]
     assert use.attributes["href"] == "#comparison-1-axis"
@@ -375,20 +375,33 @@ def test_suites_of_two_versions_are_two(tmp_path: Path) -> None:
     assert sum("at most 50 per task" in caption for caption in captions) == 1
 
 
-@given(st.lists(st.tuples(st.floats(-1, 1), st.floats(-1, 1)).map(sorted).map(tuple), max_size=20),
-       st.lists(st.floats(0.001, 0.5), max_size=5))  # fmt: skip
-def test_axes_hold_what_they_must(intervals: list[Any], margins: list[float]) -> None:
-    """Every end and 0 lie within, ticks are even and few, and places keep the order of the values."""
-    axis = change_axis(intervals, margins)
-    inside = [0.0, *(end for ends in intervals for end in ends), *(-margin for margin in margins)]
+CHANGES = st.lists(st.tuples(st.floats(-1, 1), st.floats(0, 1), st.floats(0, 1)), max_size=20)
+
+
+@given(CHANGES, st.lists(st.floats(0.001, 0.5), max_size=5))
+def test_axes_hold_what_they_must(found: list[Any], margins: list[float]) -> None:
+    """Every change, 0 and the margins lie within, ticks are even and few, and places keep the order of the values."""
+    intervals = [(change - below, change + above) for change, below, above in found]
+    axis = change_axis([change for change, _, _ in found], intervals, margins)
+    inside = [0.0, *(change for change, _, _ in found), *margins, *(-margin for margin in margins)]
     assert all(axis.low - 1e-9 <= value <= axis.high + 1e-9 for value in inside)
     steps = np.diff(axis.ticks)
     assert np.allclose(steps, steps[0])
     assert 2 <= len(axis.ticks) <= 9
-    places = [float(axis.at(value).rstrip("%")) for value in sorted(inside)]
+    values = sorted([*inside, *(end for ends in intervals for end in ends)])
+    places = [float(axis.at(value).rstrip("%")) for value in values]
     assert places == sorted(places)
-    assert min(places) >= 4
-    assert max(places) <= 96
+
+
+def test_one_long_interval_leaves_room_for_the_others() -> None:
+    """Ends far beyond the usual are off the scale and drawn to the edge; usual ones are all within."""
+    usual = [(-0.05 - n / 500, 0.05 + n / 500) for n in range(12)]
+    axis = change_axis([0.0] * 12, usual, [0.02])
+    assert axis.low <= usual[-1][0]
+    assert axis.high >= usual[-1][1]
+    wide = change_axis([0.0] * 13, [*usual, (-0.9, 0.9)], [0.02])
+    assert wide.high <= 0.25
+    assert (wide.at(-0.9), wide.at(0.9)) == ("0%", "100%")
 
 
 @given(st.lists(st.floats(0, 1)))
