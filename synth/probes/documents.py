@@ -17,18 +17,19 @@ def instruction(doc: Doc, metadata: Mapping[str, Any]) -> Instruction:
     """The base instruction of a document, asking for every label of the card.
 
     Args:
-        doc: A document as the ``process_docs`` of a card gives it; for classes a row with ``text`` and ``label`` (a name
-            or a number), for reading a row in the form of SQuAD.
+        doc: A document as the ``process_docs`` of a card gives it; for classes a row with ``text`` and ``label`` (a
+            name or a number), for reading a row in the form of SQuAD.
         metadata: The card's metadata: ``asks`` (the family), ``labels``, ``probe.of``.
     """
     family = Family(metadata["asks"])
     labels = {label.code: label for label in labels_of(metadata["labels"])}
     roles = {label.name: tuple(label.roles.values()) for label in labels.values() if label.roles}
     text, question = (doc["context"], doc["question"]) if family is Family.MRC else (doc["text"], None)
+    schema = Schema(tuple(label.name for label in labels.values()), roles)
+    answer = tuple(_FACTS[family](doc, labels))
     return Instruction(
-        family, metadata["probe"]["of"], "", text.strip(), Schema(tuple(label.name for label in labels.values()), roles),
-        tuple(_FACTS[family](doc, labels)), str(metadata["licence"]), question,
-    )  # fmt: skip
+        family, metadata["probe"]["of"], "", text.strip(), schema, answer, str(metadata["licence"]), question
+    )
 
 
 def _entities(doc: Doc, labels: Labels) -> list[Fact]:
