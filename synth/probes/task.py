@@ -23,10 +23,11 @@ class ProbeTask(SplitTask):
         known = {label.name: label for label in labels}
         return tuple(tuple(known[name] for name in names) for names in split(list(known), size)) or ((),)
 
-    def test_docs(self) -> Any:
+    @property
+    def eval_docs(self) -> Any:
         """The rows of the probe; made once, though lm-eval asks for them several times."""
         if self._rows is None:
-            docs = super().test_docs()
+            docs = super().eval_docs
             self._rows = type(docs).from_list(rows(docs, self.config.metadata))
         return self._rows
 
