@@ -59,7 +59,7 @@ def counts(doc: Mapping[str, Any], readings: Sequence[Reading], batches: Sequenc
         batches: The labels that each prompt asked for; a rule is asked with all labels, which it may have renamed.
     """
     question = asked(doc)
-    answers = [one["answer"] for one in readings]
+    answers = [None if one["answer"] is None else [tuple(row) for row in one["answer"]] for one in readings]
     names = [question.schema.labels] if doc["rule"] else batches
     answered = Answered(question, doc["golds"], names, answers, readings[0]["text"])
     return {
@@ -84,13 +84,11 @@ def _golds(answered: Answered) -> list[Tuples]:
 
 def _rule_counts(answered: Answered, default: str) -> Counted:
     """Whether the rule was followed, or the answer is the one without it; only of documents where the two differ."""
-    if not default:
-        return {"rule_followed": (0.0, 0.0), "rule_ignored": (0.0, 0.0)}
     family, said = answered.question.family, answered.whole
-    return {
-        "rule_followed": _share([said == tuples(answered.question.answer, family)]),
-        "rule_ignored": _share([said == tuples(json.loads(default), family)]),
-    }
+    gold, other = (tuples(facts, family) for facts in (answered.question.answer, json.loads(default)))
+    differs = float(gold != other)
+    return {"rule_followed": (float(said == gold) * differs, differs),
+            "rule_ignored": (float(said == other) * differs, differs)}  # fmt: skip
 
 
 def _entity_counts(answered: Answered) -> Counted:

@@ -98,6 +98,6 @@ def _row(doc: Doc, under: Ruled, metadata: Mapping[str, Any]) -> Row:
         "phrasing": variant if kind == "phrasing" else f"{base.family}-plain",
         "rule": this.rule or "",
         "rule_text": now.text if now else "",
-        "default": json.dumps(base.answer, ensure_ascii=False) if now and now.changed else "",
+        "default": json.dumps(base.answer, ensure_ascii=False) if now else "",
     }
     return row if metadata["unit"] == "item" else row | {metadata["unit"]: doc[metadata["unit"]]}
