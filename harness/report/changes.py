@@ -7,14 +7,14 @@ from typing import Any
 
 from harness.metrics.folds import LOWER_IS_BETTER
 from harness.nouns import Comparison, GroupComparison, Ruling, TaskComparison, Verdict
-from harness.report.axis import change_axis
+from harness.policy import watched
+from harness.report.axis import Axis, change_axis
 from harness.report.content import Report
 from harness.report.people import SHORT_ID, name_of
 from harness.show import Flip, p_cell, percent, signed, signed_interval
 from harness.show.comparison import LEVEL, dropped_lines
 
 BETTER, WORSE, WITHIN, OPEN = "▲", "▼", "≈", "?"
-_CLAIMS_SHOWN = 6
 
 
 def comparison_of(report: Report, number: int, labels: Mapping[str, str]) -> dict[str, Any]:
@@ -38,9 +38,7 @@ def comparison_of(report: Report, number: int, labels: Mapping[str, str]) -> dic
         "sentences": found.sentences,
         "warnings": [*found.warnings, *dropped_lines(found.tasks)],
         "rows": rows,
-        "axis": change_axis(
-            (row["interval"] for row in rows if row["bounded"]), (row["margin"] for row in rows if row["bounded"])
-        ),
+        "axis": _axis([row for row in rows if row["bounded"]]),
         "rates": _rates(found.tasks),
         "command": _command(found),
         "flips": flips,
@@ -50,15 +48,23 @@ def comparison_of(report: Report, number: int, labels: Mapping[str, str]) -> dic
     }
 
 
+def _axis(rows: Sequence[Mapping[str, Any]]) -> Axis:
+    deltas, intervals, margins = ([row[name] for row in rows] for name in ("delta", "interval", "margin"))
+    return change_axis(deltas, intervals, margins)
+
+
 def verdict_of(verdict: Verdict) -> dict[str, Any]:
-    """A verdict with its claims: what fails first, then in the order of the policy."""
-    claims = sorted(verdict.claims, key=lambda claim: claim.ruling is not Ruling.FAIL)
+    """A verdict with its claims: those that decide it, what fails first; and the tasks that are only watched."""
+    fails = [claim for claim in verdict.claims if claim.ruling is Ruling.FAIL]
+    required = [claim for claim in verdict.claims if not watched(claim) and claim not in fails]
+    open_ones = [claim for claim in required if claim.ruling is verdict.ruling is Ruling.INCONCLUSIVE]
     policies = [(suite, mapped.get("policy", ""), mapped.get("version", "")) for suite, mapped in _policies(verdict)]
     return {
         "ruling": str(verdict.ruling),
-        "policies": ", ".join(f"{name} {version} on {suite}".strip() for suite, name, version in policies),
-        "claims": claims[:_CLAIMS_SHOWN],
-        "more": claims[_CLAIMS_SHOWN:],
+        "policies": ", ".join(f"{name} {version} on {suite}" for suite, name, version in policies),
+        "reason": next((claim.sentence for claim in (*fails, *open_ones)), ""),
+        "claims": [*fails, *required],
+        "watched": [claim for claim in verdict.claims if watched(claim) and claim not in fails],
     }
 
 
@@ -101,6 +107,7 @@ def _group_row(group: GroupComparison, kind: str) -> dict[str, Any]:
         "p_harm": p_cell(group.p_harm),
         "p_improve": p_cell(group.p_improve),
         "count": "",
+        "left_out": "",
         "flips": "",
         **_change(group, better=gain, worse=loss),
     }
@@ -116,7 +123,8 @@ def _task_row(task: TaskComparison, nested: bool) -> dict[str, Any]:
         "bounded": task.fold not in LOWER_IS_BETTER,
         "p_harm": p_cell(task.p_harm_holm),
         "p_improve": p_cell(task.p_improve_holm),
-        "count": f"{task.items:,}" + (f" ({left_out:,} left out)" if left_out else ""),
+        "count": f"{task.items:,}",
+        "left_out": f"{left_out:,}" if left_out else "",
         "flips": _flipped(task),
         **_change(task, better=gain, worse=loss),
     }

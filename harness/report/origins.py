@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from harness.nouns import Run
@@ -10,8 +11,11 @@ from harness.report.people import SHORT_ID, mapping
 from harness.report.scores import task_entries
 from harness.show import duration, percent
 from harness.store.manifest import items_file
+from harness.store.samples import sample_file
 
 Facts = list[tuple[str, str]]
+
+_OWN = ("Run", "Date", "Time", "Signature")
 
 
 def origins_of(runs: Sequence[Run], labels: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -26,7 +30,6 @@ def origins_of(runs: Sequence[Run], labels: Mapping[str, str]) -> list[dict[str,
             "status": run.manifest["status"],
             "reasons": list(run.manifest.get("reasons") or ()),
             "facts": [(name, value) for name, value in _facts(run) if value],
-            "versions": ", ".join(f"{name} {value}" for name, value in mapping(run.manifest["versions"]).items()),
             "health": _health(run),
         }
         for number, run in enumerate(runs, 1)
@@ -54,8 +57,16 @@ def _facts(run: Run) -> Facts:
         ("Seeds", _pairs(seeds)),
         ("Time", duration(float(manifest["seconds"])) if manifest.get("seconds") is not None else ""),
         ("Contamination", _contamination(manifest)),
+        ("Versions", ", ".join(f"{name} {value}" for name, value in mapping(manifest["versions"]).items())),
         ("Signature", str(manifest["signature"])),
     ]
+
+
+def differing(origins: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of the facts in which the runs of a page differ, but for those that no two runs share."""
+    facts = [dict(origin["facts"]) for origin in origins]
+    names = dict.fromkeys(name for own in facts for name in own)
+    return [name for name in names if name not in _OWN and len({own.get(name) for own in facts}) > 1]
 
 
 def _contamination(manifest: Mapping[str, Any]) -> str:
@@ -89,9 +100,10 @@ def _pairs(values: Mapping[str, Any]) -> str:
 
 
 def _health(run: Run) -> dict[str, Any]:
-    """Health rates of a run's tasks: a column per rate that occurs, a row per task that has one."""
+    """Health rates of a run: a column per rate that occurs, beside that of the gold; a row per task with one."""
     rates = {name: mapping(entry.get("health")) for name, entry in task_entries(run).items()}
-    columns = list(dict.fromkeys(rate for own in rates.values() for rate, value in own.items() if value))
+    occur = {rate for own in rates.values() for rate, value in own.items() if value}
+    columns = sorted(occur, key=lambda rate: (rate.removeprefix("gold_"), rate))
     rows = [(task, [own.get(rate) for rate in columns]) for task, own in rates.items() if any(own.values())]
     return {
         "columns": [name.replace("_", " ") for name in columns],
@@ -130,25 +142,19 @@ def _task(run: Run, name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
         "count": entry.get("items"),
         "of": entry.get("of"),
         "records": items_file(name),
-        "texts": next(_texts(run, name), None),
+        "texts": sample_file(run, name),
         "runs": 0,
     }
 
 
-def _texts(run: Run, task: str) -> Iterator[str]:
-    """Files of a record that hold a task's documents, prompts and answers."""
-    stem = items_file(task).removeprefix("items/").removesuffix(".jsonl.zst")
-    return (name for name in run.manifest["files"] if name.startswith(f"raw/samples/{stem}.jsonl"))
-
-
 def anchors(names: Sequence[str]) -> list[str]:
     """An id per name for links: what a name has of letters and digits, and a number where two are the same then."""
-    found: list[str] = []
+    found: dict[str, None] = {}
     for name in names:
         stem = "task-" + "".join(char if char.isascii() and char.isalnum() else "-" for char in name)
-        forms = (stem, *(f"{stem}--{place}" for place in range(2, len(names) + 2)))
-        found.append(next(form for form in forms if form not in found))
-    return found
+        forms = (stem if place == 1 else f"{stem}--{place}" for place in count(1))
+        found[next(form for form in forms if form not in found)] = None
+    return list(found)
 
 
 def licences_of(tasks: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[str]]]:

@@ -55,9 +55,9 @@ def series_of(report: Report) -> list[Series]:
 
 def name_of(report: Report, labels: Mapping[str, str], runs: str) -> str:
     """What one side of a comparison is called: a run, or the recipe behind several, joined by ``+``."""
-    ids = runs.split("+")
+    ids = list(dict.fromkeys(runs.split("+")))
     if len(ids) == 1:
-        return labels.get(runs, runs[:SHORT_ID])
+        return labels.get(ids[0], ids[0][:SHORT_ID])
     arms = {report.arms.get(run, "") for run in ids}
     if len(arms) == 1 and (arm := arms.pop()):
         return f"{arm} ({plural(len(ids), 'seed')})"

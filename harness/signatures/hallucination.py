@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from harness.nouns import Comparison, RateComparison, Run, Signature, TaskComparison
-from harness.show import percent, plural, points, signed
-from harness.signatures.words import evidence
+from harness.show import percent, plural, signed
+from harness.signatures.words import above, evidence
 from harness.stats.estimates import nothing, ratio
 from harness.store import Columns, read_columns
 
@@ -65,16 +65,12 @@ def _of_task(name: str, entry: Mapping[str, Any], columns: Columns) -> Signature
         items=int(told.sum()),
         sentence=(
             f"{entry['name']}: {percent(rate.value)} % of {plural(spans, 'predicted span')} {_WHERE[name]}, against "
-            f"{percent(rate.value - excess.value)} % of the gold spans: {_above(excess.value)} "
+            f"{percent(rate.value - excess.value)} % of the gold spans: {above(excess.value)} that floor "
             f"{evidence(excess.interval, int(told.sum()))}."
         ),
         p_worse=excess.tested().p_improve,
         tasks=(entry["name"],),
     )
-
-
-def _above(excess: float) -> str:
-    return f"{points(excess)} {'above' if excess >= 0 else 'below'} that floor"
 
 
 def _change(name: str, task: TaskComparison, rate: RateComparison, floor: float) -> Signature:

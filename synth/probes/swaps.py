@@ -11,8 +11,14 @@ from synth.rulebook import fitting_rules
 from synth.rules import Rule, apply, wording
 from synth.rules.interpreter import run
 
-SWAPS: Mapping[str, tuple[str, ...]] = {}
-"""Names of the rules by probed task."""
+SWAPS: Mapping[str, tuple[str, ...]] = {
+    "quick_ner": ("determiner-in", "family-name-too", "first-of-each-label"),
+    "quick_re": ("ends-with-article", "one-of-each-relation", "head-family-name", "place-view"),
+    "quick_ee": ("no-time", "heads-before-of", "no-place", "triggers-with-article"),
+    "quick_mrc": ("last-word-answer", "full-sentence"),
+    "quick_topic": ("class-letters", "class-with-group"),
+}
+"""Names of the rules by probed task: rules that a corpus of the embedded grammar uses, and rules that are held out."""
 
 
 @dataclass(frozen=True, slots=True)
