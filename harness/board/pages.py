@@ -9,11 +9,11 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from harness.board.markdown import escaped
 from harness.board.standing import Standing
 from harness.board.table import Board, Row
 from harness.nouns import Comparison, Run
 from harness.show import percent, signed
+from harness.show.markdown import escaped
 
 MARKER = "<!-- Built by harness leaderboard build; harness leaderboard check fails where it is edited. -->"
 FLAGGED = 0.05

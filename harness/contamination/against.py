@@ -11,7 +11,7 @@ from pathlib import Path
 from harness.catalog import load_catalog
 from harness.contamination.build import index_of, load
 from harness.contamination.corpus import Corpus, corpus_of
-from harness.contamination.index import VERSION, Index
+from harness.contamination.index import VERSION, Index, Level
 from harness.contamination.rows import rows_of, texts_of
 from harness.contamination.tally import HEADLINE, LEVELS, Example, Found, Piece, TaskTally, tallied
 from harness.contamination.texts import Uncovered
@@ -104,7 +104,7 @@ class Overlap:
     suites: Mapping[str, str]
     tasks: tuple[TaskOverlap, ...]
     uncovered: tuple[Uncovered, ...]
-    common: Mapping[str, int]
+    common: Mapping[Level, int]
 
 
 @dataclass(frozen=True, slots=True)

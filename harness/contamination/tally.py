@@ -25,7 +25,7 @@ HEADLINE = "13-gram"
 EXAMPLES = 5
 """Items of a task that are shown, the longest stretches first."""
 
-_AROUND, _LONGEST = 60, 240
+_AROUND, _LONGEST = 60, 140
 
 
 class Excerpt(NamedTuple):

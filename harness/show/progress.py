@@ -56,6 +56,10 @@ class RunScreen:
         """The live line; nothing where stderr is no terminal."""
         return _live(self._console, weight, items) if self._console.is_terminal else _mute()
 
+    def reading(self, size: int) -> AbstractContextManager[Any]:
+        """The live line of something that is read: told its name, and the bytes and rows that came on."""
+        return _reading(self._console, size) if self._console.is_terminal else _mute()
+
 
 @contextmanager
 def _mute() -> Iterator[Any]:
@@ -78,5 +82,23 @@ def _live(console: Console, weight: int, items: int) -> Iterator[Any]:
             done = progress.tasks[0].fields["done"] + count
             elapsed = progress.tasks[0].elapsed or 1e-9
             progress.update(line, advance=moved, name=escape(task), done=done, rate=done / elapsed)
+
+        yield advance
+
+
+@contextmanager
+def _reading(console: Console, size: int) -> Iterator[Any]:
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.fields[name]}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
+        TextColumn("{task.fields[rows]:,} rows"), TextColumn("left"), TimeRemainingColumn(),
+    )  # fmt: skip
+    with Progress(*columns, console=console, transient=True) as progress:
+        line = progress.add_task("", total=max(size, 1), name="", rows=0)
+
+        def advance(name: str, moved: int, rows: int) -> None:
+            total = progress.tasks[0].fields["rows"] + rows
+            progress.update(line, advance=moved, name=escape(name), rows=total)
 
         yield advance

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from records import edited, make_run, rows, sha, suite_entry, task_entry
 
 from harness.board import Order, build, check, write
-from harness.board.markdown import escaped
 from harness.compare import Margins, Scope, compare
 from harness.errors import MissingInputError, RunRecordError, UsageError
 from harness.nouns import Comparison, Run
+from harness.show.markdown import escaped
 from harness.store import list_runs
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "board.md"
