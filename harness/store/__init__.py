@@ -13,7 +13,7 @@ journal.records, files)`` once it is done, ``journal.discard()``. It is found ag
 """
 
 from harness.store.canonical import canonical, digest, file_digest, parse
-from harness.store.checked import Checked, checked_problems, read_checked, write_checked
+from harness.store.checked import CHECKED, Checked, checked_problems, read_checked, write_checked
 from harness.store.columns import Columns, columns_of, read_columns
 from harness.store.commit import commit
 from harness.store.items import ItemCounts, read_counts, read_records
@@ -26,6 +26,7 @@ from harness.store.rows import decode_row, encode_row, record_to_row, row_to_rec
 from harness.store.verify import Problem, verify
 
 __all__ = [
+    "CHECKED",
     "SCHEMA",
     "Checked",
     "Columns",

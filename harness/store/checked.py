@@ -20,7 +20,9 @@ from harness.store.canonical import canonical, digest, parse
 from harness.store.disk import sync_folder, write_durably, writing
 from harness.store.manifest import MANIFEST, parse_manifest
 
-FOLDER = "contamination"
+CHECKED = "contamination"
+"""Folder of the records in a store."""
+
 SCHEMA = "harness.checked/1"
 
 _NAME = re.compile(r"([0-9a-f]{64})\.([0-9a-f]{16})\.json")
@@ -56,7 +58,7 @@ def write_checked(store: Path, checked: Checked) -> Path:
     Raises:
         StoreError: It cannot be written.
     """
-    folder = store / FOLDER
+    folder = store / CHECKED
     data = canonical({"schema": SCHEMA, **asdict(checked)})
     path = folder / f"{checked.run}.{digest(data)[:16]}.json"
     with writing(path):
@@ -93,11 +95,11 @@ def checked_problems(store: Path) -> Iterator[tuple[str, str]]:
     for path in _files(store):
         what = _problem(path, store)
         if what:
-            yield f"{FOLDER}/{path.name}", what
+            yield f"{CHECKED}/{path.name}", what
 
 
 def _files(store: Path) -> list[Path]:
-    folder = store / FOLDER
+    folder = store / CHECKED
     return sorted(path for path in folder.iterdir() if not path.name.startswith(".")) if folder.is_dir() else []
 
 
