@@ -164,23 +164,17 @@ def read_side(run: Run, entry: Mapping[str, Any], task: TaskOverlap) -> Side:
     known = np.array([0 <= doc < task.items and task.ids[doc] == item for doc, item in _items(columns)], dtype=bool)
     counts = columns.counts.get(metric, np.full((len(columns.items), 1), np.nan))
     usable = known & ~columns.failed & ~np.isnan(counts[:, 0])
-    docs, first, places = np.unique(columns.doc_ids[usable], return_index=True, return_inverse=True)
-    clusters = columns.clusters if entry["unit"] != "item" else None
+    clusters = columns.clusters[usable] if columns.clusters is not None and entry["unit"] != "item" else None
     if clusters is not None:
-        own = [item if cluster is None else cluster for cluster, item in zip(clusters, columns.items, strict=True)]
-        clusters = np.array([*own, None], dtype=object)[:-1][usable][first]
-    return Side(docs, _means(counts[usable], places, len(docs)), clusters, int(np.count_nonzero(~usable)))
+        own = [
+            item if cluster is None else cluster for cluster, item in zip(clusters, columns.items[usable], strict=True)
+        ]
+        clusters = np.array([*own, None], dtype=object)[:-1]
+    return Side(columns.doc_ids[usable], counts[usable], clusters, int(np.count_nonzero(~usable)))
 
 
 def _items(columns: Columns) -> Iterator[tuple[int, str]]:
     return zip(columns.doc_ids.tolist(), columns.items, strict=True)
-
-
-def _means(counts: Array, places: npt.NDArray[np.int64], groups: int) -> Array:
-    """Mean counts of the records of each item: several are decoding samples."""
-    sums = np.zeros((groups, counts.shape[1]))
-    np.add.at(sums, places, counts)
-    return sums / np.maximum(np.bincount(places, minlength=groups), 1)[:, None]
 
 
 def _contrast(task: TaskOverlap, runs: Sequence[tuple[Run, Mapping[str, Any]]], differ: Differ) -> Contrast | str:
