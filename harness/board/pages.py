@@ -205,8 +205,8 @@ def _notes(board: Board) -> Iterator[Sequence[str]]:
     """What the comparisons with the baseline say beside their numbers, and what training data was checked."""
     for row in board.rows:
         run = row.standing.run
-        for note in exposure_notes(row.standing.entry, board.checked.get(run.id, ())):
-            yield f"{run.id[:12]}: {note[0]}", *note[1:]
+        for first, *others in exposure_notes(row.standing.entry, board.checked.get(run.id, ())):
+            yield f"{run.id[:12]}: {first}", *others
         if row.comparison is None:
             continue
         left_out = [

@@ -97,7 +97,7 @@ def _overlap(options: Mapping[str, Any], runs: list[Run], quiet: bool) -> Overla
     corpus = corpus_of(options["data"], mirror, options["fields"])
     place = Place(mirror, options["include_path"], options["out"] / "index")
     screen = RunScreen(quiet)
-    screen.stage(f"Index of the test items of {', '.join(suites)}")
+    screen.stage(f"Index of the test items of {', '.join(suites)}, kept in {place.cache}")
     with screen.reading(corpus.size) as advance:
         return overlap(corpus, suites, place, options["workers"], advance)
 

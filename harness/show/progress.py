@@ -57,7 +57,7 @@ class RunScreen:
         return _live(self._console, weight, items) if self._console.is_terminal else _mute()
 
     def reading(self, size: int) -> AbstractContextManager[Any]:
-        """The live line of something that is read: told its name, and the bytes and rows that came on."""
+        """The live line of something that is read, from the first news of it on: its name, more bytes, more rows."""
         return _reading(self._console, size) if self._console.is_terminal else _mute()
 
 
@@ -94,11 +94,15 @@ def _reading(console: Console, size: int) -> Iterator[Any]:
         TextColumn("{task.fields[name]}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
         TextColumn("{task.fields[rows]:,} rows"), TextColumn("left"), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=console, transient=True) as progress:
-        line = progress.add_task("", total=max(size, 1), name="", rows=0)
+    progress = Progress(*columns, console=console, transient=True)
+    line = progress.add_task("", total=max(size, 1), start=False, name="", rows=0)
 
-        def advance(name: str, moved: int, rows: int) -> None:
-            total = progress.tasks[0].fields["rows"] + rows
-            progress.update(line, advance=moved, name=escape(name), rows=total)
+    def advance(name: str, moved: int, rows: int) -> None:
+        progress.start()
+        progress.start_task(line)
+        progress.update(line, advance=moved, name=escape(name), rows=progress.tasks[0].fields["rows"] + rows)
 
+    try:
         yield advance
+    finally:
+        progress.stop()
