@@ -86,11 +86,14 @@ def _runs(options: Mapping[str, Any]) -> list[Run]:
 
 
 def _overlap(options: Mapping[str, Any], runs: list[Run], quiet: bool) -> Overlap:
+    from harness.catalog import load_catalog
     from harness.contamination import Place, corpus_of, overlap
     from harness.data import mirror_folder
     from harness.show import RunScreen
 
-    suites = options["suites"] or tuple(entry["name"] for run in runs[:1] for entry in run.manifest["suites"])
+    known = load_catalog(options["include_path"]).suites
+    scored = (entry["name"] for run in runs[:1] for entry in run.manifest["suites"])
+    suites = options["suites"] or tuple(name for name in scored if name in known)
     if not suites:
         raise UsageError("--suite", "names none, and no --run has any", "name the suite whose items are looked for")
     mirror = mirror_folder(options["mirror"])

@@ -14,7 +14,7 @@ from harness.contamination.texts import strings_of
 from harness.errors import DataError
 
 _PACKINGS = {".gz": "gzip", ".zst": "zstd"}
-_BATCH = 1000
+_BATCH = 200
 _LONGEST_BLOCK = 1 << 20
 """Characters of a block of a text file, which ends at an empty line or here."""
 

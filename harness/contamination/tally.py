@@ -147,14 +147,10 @@ def _tally_row(tasks: dict[str, TaskTally], place: tuple[int, int], row: Sequenc
             for level in levels:
                 task.docs[level].update(hit.docs)
                 reached.add((hit.task, level))
-            if _wanted(task.examples, hit):
+            if len(task.examples) < EXAMPLES or (-hit.words, hit.docs[0], *place) < task.examples[-1].rank:
                 task.examples = _best([*task.examples, _example(hit, text, place)])
     for name, level in reached:
         tasks[name].rows[level] += 1
-
-
-def _wanted(examples: Sequence[Example], hit: Hit) -> bool:
-    return len(examples) < EXAMPLES or hit.words > examples[-1].words
 
 
 def _best(examples: Iterable[Example]) -> list[Example]:
