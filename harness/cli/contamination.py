@@ -118,7 +118,7 @@ def _scores(overlap: Overlap, runs: list[Run]) -> CleanScores:
         baseline=runs[1].id if len(runs) > 1 else None,
         tasks=tasks,
         suites=tuple(one for one in found if isinstance(one, Contrast)),
-        left_out=(*silent, *(one for one in found if not isinstance(one, Contrast))),
+        left_out=(*(one for one in found if not isinstance(one, Contrast)), *silent),
     )
 
 

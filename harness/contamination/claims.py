@@ -26,7 +26,8 @@ def overlap_sentences(overlap: Overlap) -> Iterator[str]:
             yield f"{suite}: {touched:,} of {items} stand in {name} at the 13-gram level, {most}."
         else:
             hints = sum(len(task.touched["8-gram"]) for task in tasks)
-            more = f" {hints:,} share 8 words or more, which is a hint and no proof." if hints else ""
+            shared = f" {plural(hints, 'item')} {'share' if hints > 1 else 'shares'} 8 words or more with it"
+            more = f"{shared}, which is a hint and no proof." if hints else ""
             yield f"{suite}: none of {items} stands in {name} at the 13-gram level.{more}"
 
 
@@ -48,15 +49,17 @@ def _score(one: Contrast) -> str:
         shown = "the touched items lower the score"
     else:
         shown = "no effect of the touched items is shown"
-    return f"{one.name}: {sides} ({_ends(run.change)}); {shown}."
+    return f"{one.name}: {sides}, a difference of {_ends(run.change)}; {shown}."
 
 
 def _gain(one: Contrast, gain: Gain) -> str:
     if not one.touched:
         return f"{one.name}: no item is touched, so the change of {_ends(gain.full)} is that on clean items."
-    sides = f"{_ends(gain.full)} on all {plural(one.items, 'item')}, {_ends(gain.clean)} on the clean ones alone"
-    rest = f"the difference is {_ends(gain.change)}"
-    return f"{one.name}: the candidate changes by {sides}. {_survives(one, gain)} ({rest})."
+    sides = f"{_ends(gain.full)} on all {plural(one.items, 'item')} and by {_ends(gain.clean)}"
+    clean = f"{sides} on the {one.items - one.touched:,} clean ones"
+    return (
+        f"{one.name}: the candidate changes by {clean}. {_survives(one, gain)}; the difference is {_ends(gain.change)}."
+    )
 
 
 def _survives(one: Contrast, gain: Gain) -> str:
@@ -77,4 +80,4 @@ def _better(one: Contrast, change: Change) -> tuple[float, float]:
 
 def _ends(change: Change) -> str:
     low, high = change.interval
-    return f"{signed(change.delta)} points, 95 % interval {signed(low)} to {signed(high)}"
+    return f"{signed(change.delta)} points (95 % interval {signed(low)} to {signed(high)})"

@@ -206,7 +206,7 @@ def _why_silent(touched: Flags, missing: int, sides: Sequence[tuple[Fold, Array,
     clean = len(touched) - int(touched.sum())
     if not len(touched):
         return f"no item of the record is one of the data at hand ({missing:,} are others or have no value)"
-    if clean < FEWEST_CLEAN:
+    if touched.any() and clean < FEWEST_CLEAN:
         return f"only {clean:,} of {len(touched):,} items are clean, and at least {FEWEST_CLEAN} are needed"
     undefined = any(_score(fold, counts[~flags]) is None for fold, counts, flags in sides)
     return "its score on the clean items is undefined" if undefined else ""

@@ -87,6 +87,8 @@ def _counted(row: Mapping[str, Any]) -> list[str]:
 
 def _change(change: Mapping[str, Any]) -> str:
     low, high = change["interval"]
+    if change["standard_error"] == 0:
+        return "none: no item touched"
     ends = "unknown" if low is None or high is None else f"{signed(low)} to {signed(high)}"
     return f"{signed(change['delta'])} ({ends})"
 

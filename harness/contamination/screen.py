@@ -126,4 +126,6 @@ def _table(*names: str) -> Table:
 
 def _change(change: Mapping[str, Any]) -> tuple[str, str]:
     low, high = change["interval"]
+    if change["standard_error"] == 0:
+        return "none", "no item touched"
     return signed(change["delta"]), "unknown" if low is None or high is None else f"{signed(low)} to {signed(high)}"

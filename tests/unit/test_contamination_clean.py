@@ -237,6 +237,14 @@ def test_too_few_clean_items_and_a_suite_that_lacks_a_task_are_said(pair: list[R
     assert list(suite_contrasts(pair[0], ["quick"], tasks)) == [("quick", "nothing can be said of its tasks topic")]
 
 
+def test_a_small_task_without_a_touched_item_is_no_obstacle(tmp_path: Path) -> None:
+    """Where nothing is touched, ten items are enough: there is no difference whose error could be wrong."""
+    run = make_run(tmp_path, {"topic": np.array([1.0, 0.0] * 5)})
+    tasks, silent = contrasts(overlap_of(task_of("topic", 10, set())), [run], differ)
+    assert silent == ()
+    assert tasks[0].candidate.change == NONE
+
+
 def test_a_run_of_other_tasks_is_refused(pair: list[Run]) -> None:
     """A run that scored none of the suites' tasks cannot be asked."""
     with pytest.raises(RunRecordError, match="scored no task of quick"):
@@ -276,7 +284,7 @@ def test_overlap_is_said_in_words() -> None:
     hint = task_of("topic", 100, set())
     hint = replace(hint, touched={**hint.touched, "8-gram": frozenset({1})})
     (none,) = overlap_sentences(overlap_of(hint))
-    assert none.startswith("quick: none of 100 items stands in corpus at the 13-gram level. 1 share")
+    assert none.startswith("quick: none of 100 items stands in corpus at the 13-gram level. 1 item shares 8 words")
 
 
 def test_the_record_counts_the_items_of_the_run(tmp_path: Path, pair: list[Run]) -> None:
