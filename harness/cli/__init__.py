@@ -28,6 +28,7 @@ COMMANDS = {
     "leaderboard": ("leaderboard", "Build or check Markdown boards from run records."),
     "produce": ("produce", "Let a producer make a checkpoint, or the data for one."),
     "synth": ("", "Make instruction data: draft, review, render, filter, mix, stats."),
+    "demo": ("demo", "Show the whole loop on embedded assets, in a few minutes."),
     "import": ("importing", "Make a run of results that lm-eval wrote."),
     "export": ("export", "Write a run in another format."),
     "lm-eval": ("lm_eval", "Call lm-eval's own command line, with the fast model tree."),
