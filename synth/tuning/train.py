@@ -22,6 +22,7 @@ from synth.records import digest
 from synth.tuning.adopting import file_digest
 from synth.tuning.data import Cut, Rows, find, read
 from synth.tuning.faults import explained
+from synth.tuning.head import answers_only
 from synth.tuning.loading import context, load_config, load_model, load_tokenizer, refuse_leaks
 from synth.tuning.recipe import TuningRecipe
 from synth.tuning.saves import close_queue, queueing
@@ -96,7 +97,8 @@ def _train(trainer: Any, job: Job, state: Path | None) -> dict[str, Any]:
     if job.recipe.score_saves:
         trainer.add_callback(queueing(job.folder, _queue(job, dtype), job.folder / _STATES))
     try:
-        trainer.train(resume_from_checkpoint=str(state) if state else None)
+        with answers_only():
+            trainer.train(resume_from_checkpoint=str(state) if state else None)
     finally:
         watch.close()
     kept = trainer.accelerator.unwrap_model(trainer.model).config
