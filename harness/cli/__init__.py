@@ -31,6 +31,7 @@ COMMANDS = {
     "produce": ("produce", "Let a producer make a checkpoint, or the data for one."),
     "experiment": ("experiment", "Make, score and compare checkpoints by a matrix of arms and seeds."),
     "synth": ("", "Make instruction data: draft, review, render, filter, mix, stats."),
+    "demo": ("demo", "Show the whole loop on embedded assets, in a few minutes."),
     "import": ("importing", "Make a run of results that lm-eval wrote."),
     "export": ("export", "Write a run in another format."),
     "lm-eval": ("lm_eval", "Call lm-eval's own command line, with the fast model tree."),
