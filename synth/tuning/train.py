@@ -21,6 +21,7 @@ from synth.records import digest
 from synth.tuning.adopting import file_digest
 from synth.tuning.data import Cut, Rows, find, read
 from synth.tuning.faults import explained
+from synth.tuning.head import answers_only
 from synth.tuning.loading import context, load_config, load_model, load_tokenizer, refuse_leaks
 from synth.tuning.recipe import TuningRecipe
 from synth.tuning.watch import LOG, Counted, say, watcher
@@ -92,7 +93,8 @@ def _train(trainer: Any, job: Job, state: Path | None) -> dict[str, Any]:
     watch = watcher(job.folder)
     trainer.add_callback(watch)
     try:
-        trainer.train(resume_from_checkpoint=str(state) if state else None)
+        with answers_only():
+            trainer.train(resume_from_checkpoint=str(state) if state else None)
     finally:
         watch.close()
     kept = trainer.accelerator.unwrap_model(trainer.model).config
