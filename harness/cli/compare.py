@@ -50,7 +50,7 @@ def command(runs: tuple[str, ...], store: Path, as_json: bool, **options: Any) -
         show_flips,
         signatures_document,
     )
-    from harness.signatures import signature_changes
+    from harness.signatures import recipe_changes, signature_changes
 
     _check_usage(runs, options)
     names = tuple(name.strip() for entry in options["tasks"] for name in entry.split(",") if name.strip())
@@ -59,7 +59,8 @@ def command(runs: tuple[str, ...], store: Path, as_json: bool, **options: Any) -
     loaded = [run_of(name, store) for name in runs]
     if options["recipe"]:
         pairs = list(zip(loaded[::2], loaded[1::2], strict=True))
-        return show_comparison(compare_recipes(pairs, margins, scope), as_json)
+        recipes = compare_recipes(pairs, margins, scope)
+        return show_comparison(recipes, as_json, recipe_changes(pairs, recipes))
     comparison = compare(loaded[0], loaded[1], margins, scope)
     signs = signature_changes(loaded[0], loaded[1], comparison)
     flips = list(find_flips(loaded[0], loaded[1], comparison, options["show_flips"])) if options["show_flips"] else []

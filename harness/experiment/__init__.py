@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.experiment.comparing import Held, compare_arms
 from harness.experiment.document import FILE, document, save
-from harness.experiment.outputs import write_boards
+from harness.experiment.outputs import write_pages
 from harness.experiment.plan import Options, Plan, make_plan
 from harness.experiment.screen import ExperimentScreen
 from harness.experiment.work import Account, Failure, at_work, work
@@ -63,7 +63,7 @@ def experiment(matrix: str, options: Options, screen: ExperimentScreen) -> Done:
         held = compare_arms(plan)
         content = document(plan, account, held)
         save(plan, content)
-        paths = {"experiment": options.out / FILE, "runs": plan.store, **write_boards(plan, held)}
+        paths = {"experiment": options.out / FILE, "runs": plan.store, **write_pages(plan, held, account.failures)}
     return Done(plan, held, account.failures, content, paths)
 
 

@@ -12,8 +12,9 @@ from harness.experiment.graph import label_of
 from harness.experiment.matrix import Compare
 from harness.experiment.plan import PAIRS, Place, Plan
 from harness.gate import Evidence, gate
-from harness.nouns import Comparison, GroupComparison, Ruling, Run, Verdict
-from harness.policy import margins_of
+from harness.nouns import Comparison, GroupComparison, Ruling, Run, Signature, Verdict
+from harness.policy import Policy, margins_of
+from harness.signatures import recipe_changes, signature_changes
 from harness.stats.multiplicity import holm
 
 WORST_FIRST = (Ruling.FAIL, Ruling.INCONCLUSIVE, Ruling.PASS)
@@ -31,6 +32,7 @@ class Held:
         pairs: Runs of each pair of seeds, with the seed.
         comparisons: One per pair: claims about checkpoints, whose units are the items.
         recipe: Over all pairs, where there are enough: the claim about the recipe, whose units are the pairs.
+        signs: How the failure signatures have changed, for each of ``claims``.
         verdicts: The gate's verdict on each of ``claims``; none where nothing is gated.
         adjusted: Holm-adjusted p-values of improvement and harm by suite, over the comparisons of the matrix.
         problem: Why there is no comparison.
@@ -43,6 +45,7 @@ class Held:
     pairs: tuple[tuple[int | None, Run, Run], ...] = ()
     comparisons: tuple[Comparison, ...] = ()
     recipe: Comparison | None = None
+    signs: tuple[tuple[Signature, ...], ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     adjusted: Mapping[str, tuple[float, float]] | None = None
     problem: str = ""
@@ -103,11 +106,25 @@ def _held(plan: Plan, entry: Compare, base: str, suites: tuple[str, ...]) -> Hel
             comparisons=tuple(compare(ours, theirs, margins) for ours, theirs in runs),
             recipe=compare_recipes(runs, margins, Scope()) if recipe else None,
         )
-        # the plan of a matrix is fixed before its noise is known: a lack of power is a finding here, not a refusal
-        ruled = [gate(Evidence(one), policies, allow_underpowered=True) for one in found.claims] if policies else []
+        found = replace(found, signs=_signs(found))
+        return replace(found, verdicts=_ruled(found, policies) if policies else ())
     except HarnessError as error:
         return replace(blank, pairs=tuple(pairs), problem=str(error))
-    return replace(found, verdicts=tuple(ruled))
+
+
+def _signs(found: Held) -> tuple[tuple[Signature, ...], ...]:
+    """How the failure signatures have changed, for each of the claims."""
+    runs = [(ours, theirs) for _, ours, theirs in found.pairs]
+    if found.recipe is not None:
+        return (recipe_changes(runs, found.recipe),)
+    told = zip(runs, found.comparisons, strict=True)
+    return tuple(signature_changes(ours, theirs, comparison) for (ours, theirs), comparison in told)
+
+
+def _ruled(found: Held, policies: Mapping[str, Policy]) -> tuple[Verdict, ...]:
+    """Verdicts; a matrix is fixed before its noise is known, so a lack of power is a finding and no refusal."""
+    told = zip(found.claims, found.signs, strict=True)
+    return tuple(gate(Evidence(claim, signs=signs), policies, allow_underpowered=True) for claim, signs in told)
 
 
 def _places(

@@ -13,15 +13,15 @@ from harness.experiment.graph import Cell
 from harness.experiment.plan import Plan, measured, seconds_left
 from harness.experiment.work import Failure, progress
 from harness.gate.document import headline
-from harness.nouns import Comparison, GroupComparison
+from harness.nouns import GroupComparison
 from harness.show import RunScreen, duration, interval, percent, plural, show_notes, signed, stderr, stdout
 
 LEVEL = 0.05
 BETTER, WORSE = "▲", "▼"
 _LEGEND = (
     f"Scores in per cent, Δ = candidate − baseline in points. {BETTER} better and {WORSE} worse after Holm's "
-    "correction over all comparisons of the matrix that moved the suite. A claim over seed pairs is about the recipe on "
-    "these items; ± items is what the items leave open for one pair."
+    "correction over all comparisons of the matrix that moved the suite. A claim over seed pairs is about the recipe "
+    "on these items; ± items is what the items leave open for one pair."
 )
 _STYLES = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow"}
 
@@ -154,13 +154,14 @@ def comparison_table(held: Sequence[Held]) -> Table:
                     _ends(group),
                     _items(one, group),
                 )
-                claim = (_claim(one, comparison, number), escape(group.name))
+                claim = (pair_name(one, number), escape(group.name))
                 table.add_row(*named, *claim, *cells, _mark(one, group), _ruling(one, number, group.name))
     return table
 
 
-def _claim(one: Held, comparison: Comparison, number: int) -> str:
-    if comparison.claim_type == "recipe":
+def pair_name(one: Held, number: int) -> str:
+    """What a claim rests on: ``3 seed pairs``, ``seed 1``, ``one checkpoint``."""
+    if one.recipe is not None:
         return plural(len(one.pairs), "seed pair")
     seed = one.pairs[number][0]
     return "one checkpoint" if seed is None else f"seed {seed}"

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
-from harness.errors import DataError
 from harness.gate.rule import Measure, points
 from harness.metrics.folds import LOWER_IS_BETTER
-from harness.nouns import GroupComparison, RateComparison, TaskComparison
+from harness.nouns import GroupComparison, Interval, TaskComparison
 
 
 def seed_measure(found: GroupComparison | TaskComparison, fold: str, title: str, margin: float, pairs: int) -> Measure:
@@ -44,44 +44,28 @@ def seed_measure(found: GroupComparison | TaskComparison, fold: str, title: str,
     )
 
 
-def seed_rate_measure(suite: str, rate: str, tasks: Sequence[TaskComparison], margin: float, pairs: int) -> Measure:
-    """The mean of a health rate over the tasks that have it; a rise by the margin has to be ruled out.
+def seed_means(measure: Measure, ends: Sequence[Interval], pairs: int) -> Measure:
+    """A claim on the mean of rates or signs over several tasks, with its error taken over pairs of seeds.
 
-    How the tasks' rates move together from seed to seed is not kept. The error of a mean is never larger than the mean
-    of the errors, so that is what counts.
+    How the tasks move together from seed to seed is not kept. The error of a mean is never larger than the mean of the
+    errors, so that is what counts.
 
     Args:
-        suite: Name of the suite.
-        rate: Name of the rate.
-        tasks: Tasks of the suite.
-        margin: Largest tolerated rise, in [0, 1].
+        measure: The claim as it is over items: its name, its difference and its goal.
+        ends: Interval of each change over the pairs.
         pairs: Number of pairs.
-
-    Raises:
-        DataError: No task has the rate.
     """
     from scipy.special import stdtrit
 
-    found: list[RateComparison] = [entry for task in tasks for entry in task.rates if entry.rate == rate]
-    if not found:
-        raise DataError(f"The rate {rate}", f"is gated, but no task of {suite} has it", "remove it from the policy")
     wide = float(stdtrit(pairs - 1, 0.975))
-    error = math.fsum((one.interval[1] - one.interval[0]) / 2 / wide for one in found) / len(found)
-    delta = -math.fsum(one.delta for one in found) / len(found)
-    before = 100 * math.fsum(one.baseline for one in found) / len(found)
-    after = 100 * math.fsum(one.candidate for one in found) / len(found)
-    title = f"{suite}: {rate.replace('_', ' ')}"
-    return Measure(
-        name=f"{title} not up by {points(margin)}",
-        subject=title,
-        change=f"{before:.1f} % → {after:.1f} % (less is better)",
-        delta=delta,
-        interval=(delta - wide * error, delta + wide * error),
+    error = math.fsum(high - low for low, high in ends) / 2 / wide / len(ends)
+    return replace(
+        measure,
+        interval=(measure.delta - wide * error, measure.delta + wide * error),
         standard_error=error,
         items=pairs,
-        goal=margin,
-        p_shown=_p_above(delta + margin, error, pairs),
-        p_harm=_p_above(-delta, error, pairs),
+        p_shown=_p_above(measure.delta + measure.goal, error, pairs),
+        p_harm=_p_above(-measure.delta, error, pairs),
         pairs=pairs,
     )
 

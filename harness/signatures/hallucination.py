@@ -13,7 +13,8 @@ import numpy as np
 
 from harness.nouns import Comparison, RateComparison, Run, Signature, TaskComparison
 from harness.show import percent, plural, points, signed
-from harness.stats.estimates import Estimate, ratio
+from harness.signatures.words import evidence
+from harness.stats.estimates import nothing, ratio
 from harness.store import Columns, read_columns
 
 LEVELS = {"hallucinated_spans": "hallucinated_exact", "hallucinated_spans_normalised": "hallucinated_normalised"}
@@ -54,9 +55,8 @@ def _of_task(name: str, entry: Mapping[str, Any], columns: Columns) -> Signature
     rate, floor = ratio(predicted[told], clusters), ratio(gold[told], clusters)
     if rate is None:
         return None
-    excess = rate.minus(floor if floor is not None else Estimate(0.0, np.zeros(int(told.sum()))))
+    excess = rate.minus(nothing(int(told.sum()), clusters) if floor is None else floor)
     spans = int(predicted[told][:, 1].sum())
-    low, high = excess.interval
     return Signature(
         name=name,
         subject=entry["name"],
@@ -66,7 +66,7 @@ def _of_task(name: str, entry: Mapping[str, Any], columns: Columns) -> Signature
         sentence=(
             f"{entry['name']}: {percent(rate.value)} % of {plural(spans, 'predicted span')} {_WHERE[name]}, against "
             f"{percent(rate.value - excess.value)} % of the gold spans: {_above(excess.value)} "
-            f"(95 % interval {signed(low)} to {signed(high)} points, {plural(int(told.sum()), 'document')})."
+            f"{evidence(excess.interval, int(told.sum()))}."
         ),
         p_worse=excess.tested().p_improve,
         tasks=(entry["name"],),
@@ -78,7 +78,6 @@ def _above(excess: float) -> str:
 
 
 def _change(name: str, task: TaskComparison, rate: RateComparison, floor: float) -> Signature:
-    low, high = rate.interval
     return Signature(
         name=name,
         subject=task.task,
@@ -88,7 +87,7 @@ def _change(name: str, task: TaskComparison, rate: RateComparison, floor: float)
         sentence=(
             f"{task.task}: {percent(rate.candidate)} % of the candidate's predicted spans {_WHERE[name]}, "
             f"{percent(rate.baseline)} % of the baseline's ({percent(floor)} % of the gold's): {signed(rate.delta)} "
-            f"points (95 % interval {signed(low)} to {signed(high)}, {plural(rate.items, 'document')})."
+            f"points {evidence(rate.interval, rate.items)}."
         ),
         baseline=rate.baseline - floor,
         delta=rate.delta,
