@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import MissingInputError
-from synth import filters, guidelines, instructions, rules, sources
+from synth import filters, guidelines, instructions, rules, sources, teachers
 from synth import mix as mixing
 from synth import stats as measuring
 from synth.formats import train_formats
 from synth.guidelines import Guideline
+from synth.recipe import Recipe
 from synth.records import Document, as_row, digest, document_of, instruction_of
 from synth.review import approved, rejected
 from synth.rules import Decision, Rule
@@ -310,9 +311,7 @@ def make(work: Work, screen: Screen, names: Collection[str] = ALL, **settings: A
         HarnessError: As the steps, or another process is at work in the folder. What a later step would refuse of the
             recipe alone is refused before the first one.
     """
-    train_formats(work.recipe.formats)
-    filters.chosen_filters(work.recipe.filters)
-    mixing.refuse_contradictions(work.recipe.mix)
+    check(work.recipe)
     facts = {}
     with at_work(work):
         for step in STEPS:
@@ -322,3 +321,15 @@ def make(work: Work, screen: Screen, names: Collection[str] = ALL, **settings: A
                     facts[name] = step(work, **settings)
                 screen.found(name, facts[name])
     return facts
+
+
+def check(recipe: Recipe) -> None:
+    """Refuse what some step would refuse of the recipe alone.
+
+    Raises:
+        HarnessError: It does.
+    """
+    teachers.check(recipe.teacher)
+    train_formats(recipe.formats)
+    filters.chosen_filters(recipe.filters)
+    mixing.refuse_contradictions(recipe.mix)

@@ -76,7 +76,7 @@ def _cell(plan: Plan, cell: Cell, account: Account) -> dict[str, Any]:
         "producer": cell.producer,
         "seed": cell.seed,
         "status": "made" if made else "failed" if account.failed(cell.label) else "to make",
-        "folder": cell.folder.relative_to(plan.options.out).as_posix(),
+        "folder": cell.folder.relative_to(plan.options.out.absolute()).as_posix(),
         "needs": list(cell.needs),
         "key": cell.key,
         "seconds": {} if state is None else {name: round(value, 3) for name, value in state["seconds"].items()},

@@ -6,7 +6,7 @@ what it starts from. Equal keys mean equal results, so a cell that has been made
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -16,7 +16,6 @@ from harness.catalog import digest_of
 from harness.errors import DataError
 from harness.experiment.matrix import EMBEDDED, Arm, Data, Matrix, nearest
 from harness.experiment.recipes import SEED, filled, load_recipe, over, references, texts
-from harness.store import file_digest
 
 CORPUS = "corpus"
 """Where a producer of data leaves it, below its folder; a selection of it lies in ``corpus-<name>``."""
@@ -177,11 +176,13 @@ class Folders:
         out: Folder of the experiment.
         bases: Folder or hub id of each base, by name.
         identity: What identifies a base: its digests, or its hub id where it is not on this machine.
+        content: What a file or folder of the user's holds, as digests.
     """
 
     out: Path
     bases: Mapping[str, str]
     identity: Callable[[str], Any]
+    content: Callable[[Path], Any]
 
 
 def cells(matrix: Matrix, defined: Mapping[str, Definition], folders: Folders) -> dict[str, Cell]:
@@ -221,7 +222,7 @@ def _cell(one: Definition, place: tuple[str | None, int | None], made: Mapping[s
     def content(name: str) -> Any:
         return seed if name == SEED else [used[".".join(name.split(".")[:2])].key, *name.split(".")[2:]]
 
-    shaped = filled(one.recipe, content, _content)
+    shaped = filled(one.recipe, content, folders.content)
     return Cell(
         label=label,
         name=one.name,
@@ -241,15 +242,6 @@ def _used(name: str, place: tuple[str | None, int | None], made: Mapping[str, Ce
     base, seed = place
     own = label_of(name, base, seed)
     return made[own] if own in made else made[label_of(name, base, None)]
-
-
-def _content(path: Path) -> Any:
-    """What a file or folder of the user's holds."""
-    return [[file.relative_to(path).as_posix(), file_digest(file)] for file in _files(path)]
-
-
-def _files(path: Path) -> Iterator[Path]:
-    yield from sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
 
 
 def base_reference(reference: str, folder: Path, embedded: str) -> str:

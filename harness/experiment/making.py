@@ -63,13 +63,18 @@ def make(cell: Cell, recipes: Path) -> float:
         HarnessError: As ``harness.produce.produce``.
     """
     recipe = recipes / f"{cell.label}.yaml"
-    write_whole(recipe, yaml.safe_dump(dict(cell.recipe), sort_keys=False, allow_unicode=True))
+    write_recipe(cell, recipe)
     note(cell, BEGUN, {})
     started = time.perf_counter()
     produce(cell.producer, cell.start, recipe, cell.folder)
     seconds = time.perf_counter() - started
     note(cell, MADE, {})
     return seconds
+
+
+def write_recipe(cell: Cell, path: Path) -> None:
+    """Write the filled recipe of a cell, in the form that its producer reads."""
+    write_whole(path, yaml.safe_dump(dict(cell.recipe), sort_keys=False, allow_unicode=True))
 
 
 def note(cell: Cell, status: str, seconds: Mapping[str, float]) -> None:

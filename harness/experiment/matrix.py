@@ -175,6 +175,7 @@ def read_yaml(path: Path, what: str) -> tuple[dict[str, Any], Lines]:
     try:
         text = path.read_text(encoding="utf-8")
         node, content = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
+        keys = list(_keys(node, (), frozenset()))
     except FileNotFoundError as error:
         raise MissingInputError(f"{what} {path}", "is not there", "name a YAML file") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -183,7 +184,7 @@ def read_yaml(path: Path, what: str) -> tuple[dict[str, Any], Lines]:
     if not isinstance(node, yaml.MappingNode) or not isinstance(content, dict):
         raise DataError(f"{what} {path}", "does not hold a mapping", "write key: value pairs")
     lines: dict[tuple[str, ...], int] = {}
-    for place, line in _keys(node, (), frozenset()):
+    for place, line in keys:
         if place in lines:
             reason = f"is given twice, first on line {lines[place]}"
             raise DataError(f"{path}, line {line}, field {'.'.join(place)}", reason, "rename or remove one of them")
@@ -192,9 +193,13 @@ def read_yaml(path: Path, what: str) -> tuple[dict[str, Any], Lines]:
 
 
 def _keys(node: yaml.Node, place: tuple[str, ...], above: frozenset[int]) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Every key below a node with its line; a node that holds itself by an alias is not entered again."""
+    """Every key below a node with its line.
+
+    Raises:
+        YAMLError: The node holds itself, by an alias.
+    """
     if id(node) in above:
-        return
+        raise yaml.YAMLError(f"line {node.start_mark.line + 1} holds itself")
     above |= {id(node)}
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from harness.catalog import load_catalog
 from harness.data import mirror_folder
 from harness.engines.checkpoint import identify
-from harness.errors import DataError, UsageError
+from harness.errors import DataError, HarnessError, UsageError
 from harness.experiment.graph import Cell, Definition, Folders, base_reference, cells, definitions, seeded_names
-from harness.experiment.making import digests_of, is_made, state_of
+from harness.experiment.making import digests_of, is_made, state_of, write_recipe
 from harness.experiment.matrix import Matrix, matrix_path, nearest, read_matrix
 from harness.experiment.scoring import Asking, asking, recorded, request_of
 from harness.nouns import Run
 from harness.plugins import PRODUCERS_GROUP, names
 from harness.policy import Policy, load_policy
+from harness.produce import check_recipe
+from harness.store import file_digest
 
 PAIRS = 3
 """Fewest pairs of training seeds that a claim about a recipe rests on."""
@@ -116,7 +120,8 @@ def make_plan(reference: str, options: Options) -> Plan:
     _check_comparisons(matrix, defined, path)
     bases = {name: base_reference(one, path.parent, options.embedded) for name, one in matrix.bases.items()}
     chosen = _chosen(matrix, defined, options.only)
-    found = cells(matrix, chosen, Folders(options.out, bases, _identity))
+    found = cells(matrix, chosen, Folders(options.out.absolute(), bases, cache(_identity), cache(_content)))
+    _check_recipes(found, path)
     request = request_of(
         {
             "store": options.out / "runs",
@@ -157,6 +162,12 @@ def _identity(reference: str) -> Any:
     return dict(identify("hf", {"pretrained": reference}).digests) if Path(reference).is_dir() else reference
 
 
+def _content(path: Path) -> Any:
+    """Digests of a file of the user's, or of every file of a folder."""
+    files = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
+    return [[file.relative_to(path).as_posix(), file_digest(file)] for file in files]
+
+
 def _check_producers(defined: Mapping[str, Definition], path: Path) -> None:
     known = names(PRODUCERS_GROUP)
     for one in defined.values():
@@ -164,6 +175,24 @@ def _check_producers(defined: Mapping[str, Definition], path: Path) -> None:
             thing = f"Matrix {path}, {one.name.replace('.', ' ', 1)}"
             hint = nearest(one.producer, known, f"name one of {', '.join(known)}")
             raise UsageError(thing, f"has the producer {one.producer!r}, which is not installed", hint)
+
+
+def _check_recipes(found: Mapping[str, Cell], path: Path) -> None:
+    """Let producers look at the recipe of one cell each of data and arms."""
+    first: dict[str, Cell] = {}
+    for cell in found.values():
+        first.setdefault(cell.name, cell)
+    with TemporaryDirectory() as folder:
+        for cell in first.values():
+            recipe = Path(folder) / f"{cell.name}.yaml"
+            write_recipe(cell, recipe)
+            try:
+                check_recipe(cell.producer, recipe)
+            except HarnessError as error:
+                thing = f"Matrix {path}, {cell.name.replace('.', ' ', 1)}"
+                raise type(error)(
+                    thing, f"has a recipe that {cell.producer} refuses: it {error.reason}", error.next_step
+                ) from error
 
 
 def _check_comparisons(matrix: Matrix, defined: Mapping[str, Definition], path: Path) -> None:

@@ -44,8 +44,7 @@ class ExperimentScreen:
         """Show what will be done and what is there already."""
         if self._quiet:
             return
-        table = Table("Arm", "Producer", "Cells", "Made", "Runs", "Recorded", title=_title(plan), box=None)
-        table.title_justify = "left"
+        table = Table("Arm", "Producer", "Cells", "Made", "Runs", "Recorded", box=None)
         for column in table.columns[2:]:
             column.justify = "right"
         for name in dict.fromkeys(cell.name for cell in plan.cells.values()):
@@ -56,6 +55,7 @@ class ExperimentScreen:
             done = sum(place in plan.runs for place in runs)
             cells = (escape(name.replace(".", " ", 1)), escape(own[0].producer), str(len(own)), str(made))
             table.add_row(*cells, str(len(runs)) if runs else "", str(done) if runs else "")
+        self._console.print(_title(plan), style="bold", soft_wrap=True)
         self._console.print(table)
         self._console.print(f"{progress(plan)}{_left(plan)}\n")
 

@@ -20,6 +20,7 @@ from harness.run import Screen
 from harness.store.disk import writing
 
 MAKING = "making"
+INTERNAL = 70
 _MIRROR = "HARNESS_MIRROR"
 
 
@@ -105,16 +106,30 @@ def work(plan: Plan, teller: Teller, save: Callable[[Account], None]) -> Account
     """
     account = Account()
     site = _Site(plan, teller, account)
-    if plan.asking.request.mirror is not None:  # a producer's only way to learn of it
-        os.environ[_MIRROR] = str(plan.asking.request.mirror)
     try:
-        for cell in plan.cells.values():
-            _do(site, cell)
-            save(account)
+        with _mirror_named(plan.asking.request.mirror):
+            for cell in plan.cells.values():
+                _do(site, cell)
+                save(account)
     except (KeyboardInterrupt, InterruptedRunError):
         save(account)
         raise InterruptedRunError("The experiment", f"was interrupted; {progress(plan)}", _AGAIN) from None
     return account
+
+
+@contextmanager
+def _mirror_named(mirror: Path | None) -> Iterator[None]:
+    """Name the mirror in the environment, which is how producers learn of it."""
+    before = os.environ.get(_MIRROR)
+    if mirror is not None:
+        os.environ[_MIRROR] = str(mirror)
+    try:
+        yield
+    finally:
+        if mirror is not None and before is None:
+            del os.environ[_MIRROR]
+        elif before is not None:
+            os.environ[_MIRROR] = before
 
 
 _AGAIN = "give the same command to go on"
@@ -177,5 +192,9 @@ def _score(site: _Site, cell: Cell, suites: tuple[str, ...], spent: dict[str, fl
         raise
     except HarnessError as error:
         site.fail(Failure(cell.label, "+".join(suites), str(error), error.exit_code))
+    except Exception as error:  # a fault of ours in one cell must not cost the others; the command below shows it
+        command = f"harness run -a pretrained={cell.folder} --debug"
+        text = f"internal error ({type(error).__name__}: {error}); {command} shows where"
+        site.fail(Failure(cell.label, "+".join(suites), text, INTERNAL))
     finally:
         spent["scoring"] += time.perf_counter() - started
