@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -19,8 +18,8 @@ from typing import Any
 
 from harness.errors import FailedRunError, MissingInputError, RunRecordError, UsageError
 from harness.nouns import Run, Status
-from harness.store import load_run, verify
-from harness.store.disk import writing
+from harness.store import load_run, refuse_damaged
+from harness.store.disk import replace_file
 
 SCHEMA = "harness.baseline/1"
 
@@ -74,8 +73,7 @@ def accept(run: Run, reason: str, by: str | None) -> Accepted:
         raise UsageError("--reason", "is empty", "say why this run becomes the baseline")
     if run.manifest["status"] != Status.COMPLETE:
         raise FailedRunError(f"Run {run.id[:12]}", "failed its suite's limits", "accept a complete run")
-    if problems := verify(Path(run.path)):
-        raise RunRecordError(f"{run.path}/{problems[0].file}", problems[0].what, "restore it from a copy")
+    refuse_damaged(run)
     date = datetime.datetime.now(datetime.UTC).date().isoformat()
     return Accepted(run.id, suite_digests(run), (by or _git_user()).strip(), date, reason.strip())
 
@@ -103,10 +101,7 @@ def write_pointer(path: Path, pointer: Pointer) -> None:
         StoreError: The place cannot be written.
     """
     content = {"schema": SCHEMA, **{role: entry for role, entry in asdict(pointer).items() if entry is not None}}
-    with writing(path):
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        draft.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        draft.replace(path)
+    replace_file(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def read_pointer(path: Path) -> Pointer:

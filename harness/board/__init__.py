@@ -7,7 +7,6 @@ Comparing is another verb's work, so it is handed in.
 from __future__ import annotations
 
 import difflib
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from harness.board.table import Board, Compare, make_board
 from harness.errors import MissingInputError, RunRecordError, UsageError
 from harness.nouns import Run
 from harness.store import Problem, read_checked
-from harness.store.disk import writing
+from harness.store.disk import replace_file
 
 __all__ = ["Board", "Built", "Compare", "Order", "build", "check", "write"]
 
@@ -84,13 +83,8 @@ def write(built: Built, output: Path) -> list[Path]:
     """
     paths = []
     for name, text in built.pages.items():
-        path = output / name
-        with writing(path):
-            output.mkdir(parents=True, exist_ok=True)
-            draft = path.with_name(f".{name}.{os.getpid()}")
-            draft.write_bytes(text.encode())
-            draft.replace(path)
-        paths.append(path)
+        replace_file(output / name, text.encode())
+        paths.append(output / name)
     return paths
 
 

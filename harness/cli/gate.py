@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from harness.cli.options import json_option
-from harness.cli.runs import run_of
+from harness.cli.runs import baseline_of, is_pointer, run_of
 from harness.errors import HarnessError, UsageError
-from harness.nouns import Run, Verdict
+from harness.nouns import Comparison, Run, Signature, Verdict
 from harness.policy import DESIGNS, ON_INCONCLUSIVE, Policy
 
 _PATH = click.Path(path_type=Path)
@@ -87,8 +87,8 @@ def _document(candidate: str | None, options: Mapping[str, Any]) -> dict[str, An
     if options["sequential"] is not None:
         raise UsageError("--sequential", "is for a checkpoint that is scored now", "pass --run, or leave it out")
     runs = _runs(candidate, options)
-    policies = _policies(options["policy"], runs)
-    verdict = _verdict(runs, policies, options["allow_underpowered"])
+    policies = policies_of(options["policy"], runs)
+    verdict = verdict_of(runs, policies, options["allow_underpowered"])
     warn = all(policy.on_inconclusive == "warn" for policy in policies.values())
     return verdict_document(verdict, runs, options["on_inconclusive"] or ("warn" if warn else "fail"))
 
@@ -104,8 +104,7 @@ def _sequential(options: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("anchor", "aa"):
         if options[name] is not None:
             raise UsageError(f"--{name}", "is not judged by a sequential gate", "leave it out, or gate a stored run")
-    path, store = options["baseline"], options["store"]
-    baseline = _pointed(path, store) if _is_pointer(path) else run_of(path, store)
+    baseline = baseline_of(options["baseline"], options["store"])
     policy = the_policy(options["policy"], baseline)
     design = the_design(options["sequential"], policy)
     job = prepare(request_like(baseline, options), RunScreen().stage)
@@ -115,19 +114,12 @@ def _sequential(options: Mapping[str, Any]) -> dict[str, Any]:
     return {**document, "sequential": told}
 
 
-def _pointed(reference: str, store: Path) -> Run:
-    from harness.baseline import pointed_run, read_pointer
-
-    path = Path(reference)
-    return pointed_run(path, read_pointer(path).baseline, store)
-
-
 def _runs(candidate: str, options: Mapping[str, Any]) -> dict[str, Run | None]:
     store = options["store"]
     ours = run_of(candidate, store)
     baseline, pointed_anchor = _held_against(options["baseline"], ours, store)
     anchor = options["anchor"]
-    if anchor is not None and _is_pointer(anchor):
+    if anchor is not None and is_pointer(anchor):
         pointed_anchor = _held_against(anchor, ours, store)[1]
         if pointed_anchor is None:
             raise UsageError(f"Pointer {anchor}", "has no anchor", "accept one with harness baseline accept --anchor")
@@ -139,7 +131,7 @@ def _runs(candidate: str, options: Mapping[str, Any]) -> dict[str, Run | None]:
 
 def _held_against(reference: str, candidate: Run, store: Path) -> tuple[Run, Run | None]:
     """The run that a reference names and, where it is a pointer with an anchor, the anchor."""
-    if not _is_pointer(reference):
+    if not is_pointer(reference):
         return run_of(reference, store), None
     from harness.baseline import pointed_run, read_pointer, refuse_other_suites
 
@@ -152,12 +144,7 @@ def _held_against(reference: str, candidate: Run, store: Path) -> tuple[Run, Run
     return found[0], found[1] if len(found) > 1 else None
 
 
-def _is_pointer(reference: str) -> bool:
-    path = Path(reference)
-    return path.suffix == ".json" and not path.is_dir() and not path.name.startswith("results_")
-
-
-def _policies(reference: str | None, runs: Mapping[str, Run | None]) -> dict[str, Policy]:
+def policies_of(reference: str | None, runs: Mapping[str, Run | None]) -> dict[str, Policy]:
     """Policy per suite: the given one for all, or what each suite names."""
     from harness.policy import load_policy
 
@@ -170,7 +157,8 @@ def _policies(reference: str | None, runs: Mapping[str, Run | None]) -> dict[str
     return {name: load_policy(reference or policy) for name, policy in suites.items()}
 
 
-def _verdict(runs: Mapping[str, Run | None], policies: Mapping[str, Policy], allow_underpowered: bool) -> Verdict:
+def verdict_of(runs: Mapping[str, Run | None], policies: Mapping[str, Policy], allow_underpowered: bool) -> Verdict:
+    """The verdict on ``candidate`` and ``baseline``, with ``anchor`` and ``aa`` where there are any."""
     from harness.compare import Margins, Scope, compare
     from harness.gate import Evidence, gate
 
@@ -178,12 +166,20 @@ def _verdict(runs: Mapping[str, Run | None], policies: Mapping[str, Policy], all
     assert candidate is not None
     assert baseline is not None
     margins = _margins(policies, Margins)
+    comparison = compare(candidate, baseline, margins)
     evidence = Evidence(
-        compare(candidate, baseline, margins),
+        comparison,
         None if anchor is None else compare(candidate, anchor, margins),
         None if aa is None else compare(aa, baseline, margins, Scope(aa=True)),
+        _signs(candidate, baseline, comparison) if any(policy.signatures for policy in policies.values()) else (),
     )
     return gate(evidence, policies, allow_underpowered)
+
+
+def _signs(candidate: Run, baseline: Run, comparison: Comparison) -> tuple[Signature, ...]:
+    from harness.signatures import signature_changes
+
+    return signature_changes(candidate, baseline, comparison)
 
 
 def _margins(policies: Mapping[str, Policy], margins: Callable[..., Any]) -> Any:

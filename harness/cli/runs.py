@@ -31,6 +31,26 @@ def run_of(reference: str, store: Path) -> Run:
     return load_run(reference, store)
 
 
+def is_pointer(reference: str) -> bool:
+    """Whether a reference is a pointer file of ``harness baseline``."""
+    path = Path(reference)
+    return path.suffix == ".json" and not path.is_dir() and not path.name.startswith("results_")
+
+
+def baseline_of(reference: str, store: Path) -> Run:
+    """The run that a reference names, or that a pointer file holds.
+
+    Raises:
+        HarnessError: As :func:`run_of`; or the pointer file cannot be read, or points to a run of other suites.
+    """
+    if not is_pointer(reference):
+        return run_of(reference, store)
+    from harness.baseline import pointed_run, read_pointer
+
+    path = Path(reference)
+    return pointed_run(path, read_pointer(path).baseline, store)
+
+
 def _results(path: Path) -> Iterator[Path]:
     """Results files of stock lm-eval that a path names or holds."""
     if path.is_file() and path.name.startswith("results_") and path.suffix == ".json":

@@ -27,9 +27,13 @@ class SplitTask(ConfigurableTask):  # type: ignore[misc]
         """Build the task from a resolved card."""
         metadata = config["metadata"]
         labels = schema(metadata["labels"])
-        self.batches: tuple[Batch, ...] = batches(labels, metadata["batch"])
+        self.batches: tuple[Batch, ...] = self.batches_of(labels, metadata["batch"])
         self.types: Mapping[str, str] = metadata.get("types", {})
         super().__init__(config={key: value for key, value in config.items() if key != "class"})
+
+    def batches_of(self, labels: Batch, size: int) -> tuple[Batch, ...]:
+        """How the labels are spread over prompts."""
+        return batches(labels, size)
 
     def doc_to_text(self, doc: Mapping[str, Any], doc_to_text: Any = None) -> Any:
         """The prompt for the labels that this task (or view of it) asks for."""

@@ -14,15 +14,18 @@ if TYPE_CHECKING:
     from harness.show.lists import show_checks, show_exported, show_notes, show_problems, show_produced, show_rows
     from harness.show.outcome import run_document, show_outcome
     from harness.show.progress import RunScreen
+    from harness.show.signatures import show_signatures, signature_document, signatures_document
     from harness.show.words import (
         duration,
         interval,
+        p_cell,
         percent,
         plural,
         points,
         print_json,
         safe,
         signed,
+        signed_interval,
         stderr,
         stdout,
     )
@@ -34,6 +37,7 @@ __all__ = [
     "duration",
     "flip_document",
     "interval",
+    "p_cell",
     "percent",
     "plural",
     "points",
@@ -49,7 +53,11 @@ __all__ = [
     "show_problems",
     "show_produced",
     "show_rows",
+    "show_signatures",
+    "signature_document",
+    "signatures_document",
     "signed",
+    "signed_interval",
     "stderr",
     "stdout",
 ]
@@ -77,15 +85,18 @@ _PLACES = {
         "show_outcome",
     ),
     "progress": ("RunScreen",),
+    "signatures": ("show_signatures", "signature_document", "signatures_document"),
     "words": (
         "duration",
         "interval",
+        "p_cell",
         "percent",
         "plural",
         "points",
         "print_json",
         "safe",
         "signed",
+        "signed_interval",
         "stderr",
         "stdout",
     ),

@@ -10,18 +10,19 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from harness.nouns import Comparison, GroupComparison, Interval, TaskComparison
+from harness.nouns import Comparison, GroupComparison, Signature, TaskComparison
 from harness.show.lists import show_notes
-from harness.show.words import percent, print_json, signed, stdout
+from harness.show.signatures import show_signatures, signatures_document
+from harness.show.words import p_cell, percent, print_json, signed, signed_interval, stdout
 
 LEVEL = 0.05
 """Results below this Holm-adjusted p-value are set in bold."""
 
 
-def show_comparison(comparison: Comparison, as_json: bool) -> int:
-    """Print a comparison; returns the exit code of one that was made."""
+def show_comparison(comparison: Comparison, as_json: bool, signs: Sequence[Signature] = ()) -> int:
+    """Print a comparison and its failure signatures; returns the exit code of one that was made."""
     if as_json:
-        print_json(comparison_document(comparison))
+        print_json(comparison_document(comparison) | signatures_document(signs))
         return 0
     show_notes(comparison.warnings)
     console = stdout()
@@ -32,6 +33,7 @@ def show_comparison(comparison: Comparison, as_json: bool) -> int:
         console.print(f"\n{escape(sentence)}")
     for line in dropped_lines(comparison.tasks):
         console.print(f"[dim]{escape(line)}[/dim]")
+    show_signatures(signs)
     console.print(
         "\n[dim]Scores in per cent, Δ = candidate − baseline in points. Above chance: (score − chance) / (1 − chance). "
         'p harm and p better are one-sided and Holm-adjusted over the tasks; p margin is that of "not worse by the '
@@ -51,10 +53,10 @@ def task_table(tasks: Sequence[TaskComparison]) -> Table:
         style = "bold" if min(task.p_harm_holm, task.p_improve_holm) < LEVEL else ""
         cells = (
             escape(task.task), escape(task.metric), percent(task.baseline), percent(task.candidate),
-            signed(task.delta), _ends(task.interval),
+            signed(task.delta), signed_interval(task.interval),
             f"{percent(normalised(task.baseline, task.chance))} → {percent(normalised(task.candidate, task.chance))}",
             "" if task.discordance is None else f"{percent(task.discordance)} %",
-            _p(task.p_harm_holm), _p(task.p_improve_holm), _p(task.p_noninferior), f"{task.items:,}",
+            p_cell(task.p_harm_holm), p_cell(task.p_improve_holm), p_cell(task.p_noninferior), f"{task.items:,}",
         )  # fmt: skip
         table.add_row(*cells, style=style)
     return table
@@ -69,7 +71,7 @@ def group_table(groups: Sequence[GroupComparison]) -> Table:
     for group in groups:
         table.add_row(
             escape(group.name), percent(group.baseline), percent(group.candidate), signed(group.delta),
-            _ends(group.interval), _p(group.p_harm), _p(group.p_improve), _p(group.p_noninferior),
+            signed_interval(group.interval), p_cell(group.p_harm), p_cell(group.p_improve), p_cell(group.p_noninferior),
         )  # fmt: skip
     return table
 
@@ -117,11 +119,3 @@ def _finite(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _finite(item) for key, item in value.items()}
     return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _ends(ends: Interval) -> str:
-    return f"{signed(ends[0])} to {signed(ends[1])}"
-
-
-def _p(p: float) -> str:
-    return "<0.001" if p < 0.001 else f"{p:.3f}"

@@ -55,6 +55,16 @@ def interval(ends: Interval) -> str:
     return f"{percent(ends[0])} – {percent(ends[1])}"
 
 
+def signed_interval(ends: Interval) -> str:
+    """``-1.2 to +3.4``."""
+    return f"{signed(ends[0])} to {signed(ends[1])}"
+
+
+def p_cell(p: float) -> str:
+    """A p-value in a table: ``0.012``, ``<0.001``."""
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def stdout() -> Console:
     """The console for results; wide enough for a table where the output is no terminal."""
     return Console(soft_wrap=False, width=None if sys.stdout.isatty() else 140, highlight=False)
@@ -75,8 +85,14 @@ def safe(text: str, longest: int | None = None) -> str:
     if longest is not None and len(text) > longest:
         half = longest // 2
         text = f"{text[:half]} […] {text[-half:]}"
-    shown = (char if unicodedata.category(char) not in _INVISIBLE else _named(char) for char in text)
-    return escape("".join(shown))
+    return escape(visible(text))
+
+
+def visible(text: str) -> str:
+    """Foreign text on one line, with what would steer, reorder or hide text shown by name."""
+    if text.isprintable():  # which no character of those categories is
+        return text
+    return "".join(char if unicodedata.category(char) not in _INVISIBLE else _named(char) for char in text)
 
 
 def _named(char: str) -> str:

@@ -23,7 +23,7 @@ from harness.store.load import list_runs, load_run
 from harness.store.manifest import SCHEMA
 from harness.store.redact import redact
 from harness.store.rows import decode_row, encode_row, record_to_row, row_to_record
-from harness.store.verify import Problem, verify
+from harness.store.verify import Problem, refuse_damaged, verify
 
 __all__ = [
     "CHECKED",
@@ -52,6 +52,7 @@ __all__ = [
     "read_records",
     "record_to_row",
     "redact",
+    "refuse_damaged",
     "row_to_record",
     "verify",
     "write_checked",

@@ -53,6 +53,22 @@ def write_durably(path: Path, data: bytes) -> None:
         sync(sink.fileno())
 
 
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, in place of one that may be there; folders above it are made.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            draft.write_bytes(data)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+
+
 def sync(descriptor: int) -> None:
     """Wait until the disk has the file; a file system that cannot promise it is taken at its word."""
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.errors import HarnessError, MissingInputError, RunRecordError
+from harness.nouns import Run
 from harness.store.canonical import canonical, digest, file_digest
 from harness.store.checked import checked_problems
 from harness.store.items import read_items
@@ -69,6 +70,16 @@ def verify_run(folder: Path) -> list[Problem]:
         return [*problems, Problem(MANIFEST, error.reason)]
     problems += _file_problems(folder, manifest)
     return problems + _row_problems(folder, manifest, {problem.file for problem in problems})
+
+
+def refuse_damaged(run: Run) -> None:
+    """Refuse a run whose record is not what was committed.
+
+    Raises:
+        RunRecordError: A file is changed, missing or added.
+    """
+    if problems := verify_run(Path(run.path)):
+        raise RunRecordError(f"{run.path}/{problems[0].file}", problems[0].what, "restore it from a copy")
 
 
 def _file_problems(folder: Path, manifest: dict[str, Any]) -> Iterator[Problem]:
