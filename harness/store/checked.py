@@ -8,7 +8,6 @@ digests, no text of anybody. Whoever has the corpus can make it again.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -17,7 +16,7 @@ from typing import Any
 
 from harness.errors import HarnessError, RunRecordError
 from harness.store.canonical import canonical, digest, parse
-from harness.store.disk import sync_folder, write_durably, writing
+from harness.store.disk import replace_file, writing
 from harness.store.manifest import MANIFEST, parse_manifest
 
 CHECKED = "contamination"
@@ -61,13 +60,8 @@ def write_checked(store: Path, checked: Checked) -> Path:
     folder = store / CHECKED
     data = canonical({"schema": SCHEMA, **asdict(checked)})
     path = folder / f"{checked.run}.{digest(data)[:16]}.json"
-    with writing(path):
-        folder.mkdir(exist_ok=True)
-        draft = folder / f".{path.name}.{os.getpid()}"
-        draft.unlink(missing_ok=True)
-        write_durably(draft, data)
-        draft.replace(path)
-        sync_folder(folder)
+    replace_file(path, data)
+    with writing(folder):
         for other in folder.glob(f"{checked.run}.*.json"):
             if other != path and _corpus(other) == checked.digest:
                 other.unlink()

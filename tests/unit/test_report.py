@@ -317,14 +317,17 @@ def test_an_arm_is_the_mean_of_its_seeds(tmp_path: Path) -> None:
 
 
 def test_recipes_are_called_by_their_arms(tmp_path: Path) -> None:
-    """A recipe comparison names arm and seeds, a base that stands in every pair is one; the claim is the recipe's."""
+    """A recipe comparison names arm and seeds, a base that stands in every pair is one; its claims alone lead."""
     base = scored_run(tmp_path, {"topic": BASE}, checkpoint="base")
     seeds = [scored_run(tmp_path, {"topic": RNG.permutation(BETTER)}, checkpoint=f"t{i}") for i in range(3)]
     found = compare_recipes([(run, base) for run in seeds], Margins(), Scope())
     arms = {run.id: "tuned" for run in seeds}
-    page = check_page(html(Report("Recipe", runs=(base, *seeds), arms=arms, comparisons=(found,))))
-    assert page.words("h2")[1] == "tuned (3 seeds) against org/base"
-    assert page.words("li")[0] == found.sentences[0]
+    single = compare(seeds[0], base)
+    page = check_page(html(Report("Recipe", runs=(base, *seeds), arms=arms, comparisons=(single, found))))
+    assert page.words("h2")[1:3] == ["org/t0 against org/base", "tuned (3 seeds) against org/base"]
+    lead = page.words("li")[0]
+    assert lead == f"tuned (3 seeds) against org/base {found.sentences[0]}"
+    assert single.sentences[0] not in page.words("ul", class_="lead")[0]
     assert "means over 3 pairs of training seeds" in " ".join(page.words("caption"))
     assert f"harness compare {seeds[0].id[:12]} {base.id[:12]} --show_flips 5" in page.words("code")
 
