@@ -187,13 +187,14 @@ def _recorded(request: RunRequest) -> Run | None:
     """The run that answers a request, where the store has it."""
     from harness.engines.checkpoint import identify
     from harness.engines.job import resolve
+    from harness.nouns import Status
     from harness.store import list_runs
 
     suites = {suite.name: suite.digest for suite in resolve(request)[1]}
-    digests = identify(request.model.model, request.model.arguments).digests
+    wanted = suites, identify(request.model.model, request.model.arguments).digests
     for run in list_runs(request.store):
         asked = {suite["name"]: suite["digest"] for suite in run.manifest["suites"]}
-        if asked == suites and run.manifest["checkpoint"]["digests"] == digests:
+        if run.manifest["status"] == Status.COMPLETE and (asked, run.manifest["checkpoint"]["digests"]) == wanted:
             return run
     return None
 

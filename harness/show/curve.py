@@ -64,9 +64,9 @@ def draw_curve(scores: Sequence[Score], path: Path) -> None:
         points = [(score.step, suite) for score in scores for suite in score.suites if suite["name"] == name]
         steps, found = [step for step, _ in points], [suite for _, suite in points]
         middle = [100 * suite["score"] for suite in found]
-        ends = ([100 * suite["interval"][end] for suite in found] for end in (0, 1))
+        low, high = ([100 * suite["interval"][end] for suite in found] for end in (0, 1))
         (line,) = axes.plot(steps, middle, marker=".", label=name)
-        axes.fill_between(steps, *ends, color=line.get_color(), alpha=0.15, linewidth=0)
+        axes.fill_between(steps, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
     axes.set(xlabel="step", ylabel="score with 95 % interval, in per cent")
     axes.grid(alpha=0.3)
     if axes.lines:
