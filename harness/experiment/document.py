@@ -24,7 +24,7 @@ FILE = "experiment.json"
 FAILED = 65
 
 
-def document(plan: Plan, account: Account, held: Sequence[Held] = ()) -> dict[str, Any]:
+def document_of(plan: Plan, account: Account, held: Sequence[Held] = ()) -> dict[str, Any]:
     """The document.
 
     Args:

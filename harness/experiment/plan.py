@@ -13,7 +13,7 @@ from typing import Any
 
 from harness.catalog import load_catalog
 from harness.data import mirror_folder
-from harness.engines.checkpoint import identify
+from harness.engines.checkpoint import identify, local_folder
 from harness.errors import DataError, HarnessError, UsageError
 from harness.experiment.graph import Cell, Definition, Folders, base_reference, cells, definitions, seeded_names
 from harness.experiment.making import digests_of, is_made, state_of, write_recipe
@@ -185,7 +185,10 @@ def _used_up(plan: Plan) -> list[str]:
 
 def _identity(reference: str) -> Any:
     """What identifies a base: digests of a folder, else its hub id, which need not be on this machine yet."""
-    return dict(identify("hf", {"pretrained": reference}).digests) if Path(reference).is_dir() else reference
+    if Path(reference).is_dir():
+        return dict(identify("hf", {"pretrained": reference}).digests)
+    local_folder(reference, None)  # refuses a path that is not there
+    return reference
 
 
 def _content(path: Path) -> Any:
