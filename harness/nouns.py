@@ -399,6 +399,8 @@ class Signature:
         baseline: The baseline's value; None for a single run.
         delta: candidate - baseline; None for a single run.
         p_worse: One-sided p-value of "worse than the baseline", or than the sign's null; None where none is tested.
+        p_worse_holm: The same, Holm-adjusted over all signs that were tested together.
+        tasks: Names of the tasks that it was seen on.
     """
 
     name: str
@@ -411,6 +413,8 @@ class Signature:
     baseline: float | None = None
     delta: float | None = None
     p_worse: float | None = None
+    p_worse_holm: float | None = None
+    tasks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

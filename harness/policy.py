@@ -19,6 +19,7 @@ import yaml
 
 from harness.errors import CardError, MissingInputError, UsageError
 from harness.scores import HEALTH
+from harness.signs import SIGNS
 
 ON_INCONCLUSIVE = ("fail", "warn")
 DESIGNS = ("betting", "group")
@@ -59,6 +60,7 @@ class Policy:
         improvement: The headline must be shown to have risen; the number is the gain that the plan must be able to
             show. None makes no such claim.
         health: Per health rate, how much its mean over the tasks may rise.
+        signatures: Per failure signature, how much it may become worse.
         power: Least chance with which the plan must settle each claim that has to be shown.
         alpha: One-sided error of each claim, and of all harm tests together.
         discordance: Share of items that is expected to flip, for the plan; None takes the comparison's own error.
@@ -77,6 +79,7 @@ class Policy:
     critical: tuple[str, ...] = ()
     improvement: float | None = None
     health: Mapping[str, float] = field(default_factory=dict)
+    signatures: Mapping[str, float] = field(default_factory=dict)
     power: float = 0.8
     alpha: float = 0.05
     discordance: float | None = None
@@ -140,9 +143,9 @@ def parse_policy(text: str, place: str) -> Policy:
             raise page.broken(name, "is missing", "add it")
     values = {name: _READERS[name](page, name, value) for name, value in page.content.items() if value is not None}
     found = Policy(**values, digest=hashlib.sha256(text.encode()).hexdigest())
-    if found.suite_margin is None and found.improvement is None and not found.critical:
+    if found.suite_margin is None and found.improvement is None and not found.critical and not found.signatures:
         raise page.broken(
-            "suite_margin", "is missing, as are improvement and critical: nothing would have to be shown",
+            "suite_margin", "is missing, as are improvement, critical and signatures: nothing would have to be shown",
             "state one of them",
         )  # fmt: skip
     return found
@@ -228,13 +231,15 @@ def _margins(page: _Page, name: str, value: Any) -> dict[str, float]:
     return {str(key): _margin(page, f"{name}.{key}", entry) for key, entry in value.items()}
 
 
-def _rates(page: _Page, name: str, value: Any) -> dict[str, float]:
-    rates = _margins(page, name, value)
-    for rate in rates:
-        if rate not in HEALTH:
-            hint = _nearest(rate, HEALTH) or "see docs/metrics.md"
-            raise page.broken(f"{name}.{rate}", "is not a known health rate", hint)
-    return rates
+def _margins_of(known: Iterable[str], what: str, place: str) -> Callable[[_Page, str, Any], dict[str, float]]:
+    def read(page: _Page, name: str, value: Any) -> dict[str, float]:
+        margins = _margins(page, name, value)
+        for entry in margins:
+            if entry not in known:
+                raise page.broken(f"{name}.{entry}", f"is not a known {what}", _nearest(entry, known) or f"see {place}")
+        return margins
+
+    return read
 
 
 def _whole(low: int) -> Callable[[_Page, str, Any], int]:
@@ -274,7 +279,8 @@ _READERS: Mapping[str, Callable[[_Page, str, Any], Any]] = {
     "margins": _margins,
     "critical": _names,
     "improvement": _margin,
-    "health": _rates,
+    "health": _margins_of(HEALTH, "health rate", "docs/metrics.md"),
+    "signatures": _margins_of(SIGNS, "failure signature", "docs/signatures.md"),
     "power": _number(0.0, 1.0, "give a number above 0 and below 1, such as 0.8"),
     "alpha": _number(0.0, 0.5, "give a number above 0 and below 0.5, such as 0.05"),
     "discordance": _margin,

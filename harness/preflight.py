@@ -13,7 +13,7 @@ from harness.catalog import Catalog, load_catalog
 from harness.data import mirror_folder, mirrored
 from harness.engines.checkpoint import identify
 from harness.engines.fit import memory, outline
-from harness.engines.items import Item, build_items, sample_ids, truncated
+from harness.engines.items import Item, build_items, sample_ids, sampled_as, truncated
 from harness.engines.job import RunRequest, resolve
 from harness.engines.models import HF_MODELS, LoadedModel, model_class, refuse_foreign
 from harness.engines.tasks import BuiltTask, build_tasks, quiet_lm_eval
@@ -180,7 +180,7 @@ def _adapter(name: str, arguments: Mapping[str, object]) -> Check:
 
 
 def _items(built: BuiltTask, request: RunRequest, model: LoadedModel) -> list[Item]:
-    rows = sample_ids(built.task.name, len(built.docs), request.limit, request.seeds[0])
+    rows = sample_ids(sampled_as(built.task), len(built.docs), request.limit, request.seeds[0])
     return build_items(built, rows, model, request.prompting)
 
 

@@ -161,14 +161,20 @@ def _finish(job: Job, journal: Journal, samples: SampleLog | None) -> Outcome:
 def without_text(record: Record) -> Record:
     """A record without third-party text: generated answers and cluster names become hashes.
 
-    An answer can quote its document; what was chosen, and every count, stay.
+    An answer can quote its document; what was chosen, and every count, stay. Of a probe's answer each fact becomes a
+    hash of its own, so that answers to several renderings can still be compared.
     """
-    told = record.prediction
-    return replace(
-        record,
-        prediction=told if told is None or isinstance(told, Mapping) else {"sha256": digest_of(told)},
-        cluster=None if record.cluster is None else digest_of(record.cluster)[:16],
-    )
+    cluster = None if record.cluster is None else digest_of(record.cluster)[:16]
+    return replace(record, prediction=_hashed(record.prediction), cluster=cluster)
+
+
+def _hashed(told: Any) -> Any:
+    if isinstance(told, Mapping) and "answer" in told:
+        facts = told["answer"] and [digest_of(fact) for fact in told["answer"]]
+        return {**{key: value for key, value in told.items() if key != "text"}, "answer": facts}
+    if isinstance(told, list) and told and all(isinstance(part, Mapping) and "answer" in part for part in told):
+        return [_hashed(part) for part in told]
+    return told if told is None or isinstance(told, Mapping) else {"sha256": digest_of(told)}
 
 
 def _seed_batch(seed: int, task: str, number: int) -> None:

@@ -42,7 +42,15 @@ def command(runs: tuple[str, ...], store: Path, as_json: bool, **options: Any) -
     from harness.compare import Margins, Scope, compare
     from harness.compare.flips import find_flips
     from harness.compare.recipe import compare_recipes
-    from harness.show import comparison_document, flip_document, print_json, show_comparison, show_flips
+    from harness.show import (
+        comparison_document,
+        flip_document,
+        print_json,
+        show_comparison,
+        show_flips,
+        signatures_document,
+    )
+    from harness.signatures import recipe_changes, signature_changes
 
     _check_usage(runs, options)
     names = tuple(name.strip() for entry in options["tasks"] for name in entry.split(",") if name.strip())
@@ -50,16 +58,17 @@ def command(runs: tuple[str, ...], store: Path, as_json: bool, **options: Any) -
     scope = Scope(tasks=names, allow_failed=options["allow_failed"], aa=options["aa"])
     loaded = [run_of(name, store) for name in runs]
     if options["recipe"]:
-        return show_comparison(
-            compare_recipes(list(zip(loaded[::2], loaded[1::2], strict=True)), margins, scope), as_json
-        )
+        pairs = list(zip(loaded[::2], loaded[1::2], strict=True))
+        recipes = compare_recipes(pairs, margins, scope)
+        return show_comparison(recipes, as_json, recipe_changes(pairs, recipes))
     comparison = compare(loaded[0], loaded[1], margins, scope)
+    signs = signature_changes(loaded[0], loaded[1], comparison)
     flips = list(find_flips(loaded[0], loaded[1], comparison, options["show_flips"])) if options["show_flips"] else []
     if as_json:
         shown = {"flips": [flip_document(flip) for flip in flips]} if options["show_flips"] else {}
-        print_json(comparison_document(comparison) | shown)
+        print_json(comparison_document(comparison) | shown | signatures_document(signs))
         return 0
-    show_comparison(comparison, as_json)
+    show_comparison(comparison, as_json, signs)
     show_flips(flips)
     return 0
 

@@ -12,7 +12,7 @@ import click
 from harness.cli.options import json_option
 from harness.cli.runs import run_of
 from harness.errors import HarnessError, UsageError
-from harness.nouns import Run, Verdict
+from harness.nouns import Comparison, Run, Signature, Verdict
 from harness.policy import DESIGNS, ON_INCONCLUSIVE, Policy
 
 _PATH = click.Path(path_type=Path)
@@ -178,12 +178,20 @@ def _verdict(runs: Mapping[str, Run | None], policies: Mapping[str, Policy], all
     assert candidate is not None
     assert baseline is not None
     margins = _margins(policies, Margins)
+    comparison = compare(candidate, baseline, margins)
     evidence = Evidence(
-        compare(candidate, baseline, margins),
+        comparison,
         None if anchor is None else compare(candidate, anchor, margins),
         None if aa is None else compare(aa, baseline, margins, Scope(aa=True)),
+        _signs(candidate, baseline, comparison) if any(policy.signatures for policy in policies.values()) else (),
     )
     return gate(evidence, policies, allow_underpowered)
+
+
+def _signs(candidate: Run, baseline: Run, comparison: Comparison) -> tuple[Signature, ...]:
+    from harness.signatures import signature_changes
+
+    return signature_changes(candidate, baseline, comparison)
 
 
 def _margins(policies: Mapping[str, Policy], margins: Callable[..., Any]) -> Any:

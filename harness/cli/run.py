@@ -35,6 +35,7 @@ def command(as_json: bool, **options: Any) -> int:
     request = request_of(options, default_suites=("quick",))
     from harness.run import run
     from harness.show import RunScreen, show_outcome
+    from harness.signatures import signatures_of
 
     outcome = run(request, RunScreen(quiet=as_json))
-    return show_outcome(outcome, as_json)
+    return show_outcome(outcome, as_json, signatures_of(outcome.run))

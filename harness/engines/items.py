@@ -20,6 +20,7 @@ from harness.engines.tasks import BuiltTask
 from harness.engines.templates import compiled_templates
 from harness.engines.tree.tokens import encoder_of
 from harness.errors import CheckpointError, DataError, UsageError
+from harness.nouns import Task
 
 _AT_ONCE = 4096
 """Requests whose tokens are held at once."""
@@ -83,13 +84,19 @@ class Item:
         return max(len(text.encode()) for text in self.texts)
 
 
+def sampled_as(task: Task) -> str:
+    """The name under which a task's rows are sampled: all probes of one task's documents ask the same rows."""
+    return str(task.probe.get("of", task.name))
+
+
 def sample_ids(task: str, n_docs: int, limit: float | None, seed: int) -> list[int]:
     """Row numbers to score: a seeded random sample, sorted; all rows without a limit.
 
     Larger samples of one seed contain the smaller ones.
 
     Args:
-        task: Task name; it enters the seed, so that tasks are sampled independently.
+        task: Task name, or for a probe that of :func:`sampled_as`; it enters the seed, so that tasks are sampled
+            independently.
         n_docs: Rows of the split.
         limit: A count (1 or more) or a share (below 1).
         seed: Seed.

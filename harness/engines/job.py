@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.catalog import Catalog, digest_of, load_catalog
 from harness.data import mirror_folder
 from harness.engines.checkpoint import identify
-from harness.engines.items import Item, Prompting, build_items, refuse_double_bos, sample_ids, truncated
+from harness.engines.items import Item, Prompting, build_items, refuse_double_bos, sample_ids, sampled_as, truncated
 from harness.engines.models import LoadedModel, ModelOptions, load_model
 from harness.engines.tasks import BuiltTask, TaskOptions, build_tasks, quiet_lm_eval
 from harness.errors import FailedRunError, UsageError
@@ -153,7 +153,7 @@ def _wraps_alike(request: RunRequest, checkpoint: Checkpoint, other: Checkpoint)
 
 
 def _items(built: BuiltTask, request: RunRequest, model: LoadedModel) -> list[Item]:
-    ids = sample_ids(built.task.name, len(built.docs), request.limit, request.seeds[0])
+    ids = sample_ids(sampled_as(built.task), len(built.docs), request.limit, request.seeds[0])
     built.lm_task.set_fewshot_seed(seed=request.options.fewshot_seed)  # a task may be asked of several checkpoints
     return build_items(built, ids, model, request.prompting)
 

@@ -14,7 +14,7 @@ from harness.errors import DataError
 from harness.gate.claims import measures_of
 from harness.gate.health import noise_finding
 from harness.gate.rule import Finding, Levels, rule
-from harness.nouns import Comparison, Ruling, Verdict
+from harness.nouns import Comparison, Ruling, Signature, Verdict
 from harness.policy import Policy
 
 __all__ = ["Evidence", "gate"]
@@ -28,11 +28,13 @@ class Evidence:
         comparison: Candidate against baseline; suite and task margins are those of the policies.
         anchor: Candidate against a fixed older baseline.
         noise: Two runs of the baseline's checkpoint.
+        signs: How the failure signatures have changed against the baseline; only a policy that gates them needs them.
     """
 
     comparison: Comparison
     anchor: Comparison | None = None
     noise: Comparison | None = None
+    signs: tuple[Signature, ...] = ()
 
 
 def gate(evidence: Evidence, policies: Mapping[str, Policy], allow_underpowered: bool = False) -> Verdict:
@@ -44,15 +46,15 @@ def gate(evidence: Evidence, policies: Mapping[str, Policy], allow_underpowered:
         allow_underpowered: Rule INCONCLUSIVE where the plan lacked the power, instead of refusing.
 
     Raises:
-        DataError: A policy names a task or a rate that the comparison lacks, or asks for evidence that is not there; or
-            the plan lacks the power to settle a claim that the data leave open.
+        DataError: A policy names a task, a rate or a sign that the runs lack, or asks for evidence that is not there;
+            or the plan lacks the power to settle a claim that the data leave open.
 
     Source:
         The rule of docs/gating.md; Holm 1979 for the family of harm tests.
     """
     findings = [
         rule(measure, Levels(policies[suite].alpha, policies[suite].power))
-        for suite, measure in measures_of(evidence.comparison, evidence.anchor, policies)
+        for suite, measure in measures_of(evidence.comparison, evidence.anchor, policies, evidence.signs)
     ]
     floors = [policy.require_aa for policy in policies.values() if policy.require_aa is not None]
     findings += noise_finding(evidence.noise, min(floors, default=None))

@@ -1,4 +1,4 @@
-"""From a comparison and policies to what has to be ruled on: headlines, tasks, health rates and the anchor."""
+"""From a comparison and policies to what has to be ruled on: headlines, tasks, health rates, signs and anchor."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from harness.errors import DataError
 from harness.gate.health import rate_measure
 from harness.gate.rule import NORMAL, Measure, points
+from harness.gate.signs import sign_measure
 from harness.metrics.folds import LOWER_IS_BETTER
-from harness.nouns import Comparison, GroupComparison, Interval, TaskComparison
+from harness.nouns import Comparison, GroupComparison, Interval, Signature, TaskComparison
 from harness.policy import Policy
 from harness.stats.flips import tango
 from harness.stats.paired import holm
@@ -30,6 +31,7 @@ class Subject:
     tasks: Sequence[TaskComparison]
     families: Mapping[str, GroupComparison]
     policy: Policy
+    signs: Sequence[Signature] = ()
 
     @property
     def weights(self) -> dict[str, float]:
@@ -41,7 +43,10 @@ class Subject:
 
 
 def measures_of(
-    comparison: Comparison, anchor: Comparison | None, policies: Mapping[str, Policy]
+    comparison: Comparison,
+    anchor: Comparison | None,
+    policies: Mapping[str, Policy],
+    signs: Sequence[Signature] = (),
 ) -> list[tuple[str, Measure]]:
     """What has to be ruled on, with the suite whose policy asks for it.
 
@@ -49,9 +54,10 @@ def measures_of(
         comparison: Candidate against baseline.
         anchor: Candidate against the anchor.
         policies: Policy per suite.
+        signs: How the failure signatures have changed against the baseline.
 
     Raises:
-        DataError: A suite has no comparison; a policy names a task or rate that the comparison lacks, or asks for an
+        DataError: A suite has no comparison; a policy names a task, rate or sign that the runs lack, or asks for an
             anchor that is not there.
     """
     groups = {group.name: group for group in comparison.suites}
@@ -62,7 +68,7 @@ def measures_of(
     drafts = [
         (name, draft)
         for name, policy in policies.items()
-        for draft in _drafts(subject_of(comparison, groups[name], policy), anchor)
+        for draft in _drafts(replace(subject_of(comparison, groups[name], policy), signs=signs), anchor)
     ]
     tests = {key: measure.p_harm if math.isfinite(measure.p_harm) else 1.0 for _, (key, measure) in drafts}
     adjusted = dict(zip(tests, map(float, holm(list(tests.values()))), strict=True))
@@ -97,7 +103,7 @@ def subject_of(comparison: Comparison, group: GroupComparison, policy: Policy) -
 
 
 def _drafts(subject: Subject, anchor: Comparison | None) -> Iterator[Draft]:
-    """Headline, critical tasks and families, health rates and anchor; then every other task, which is only watched."""
+    """Headline, critical tasks and families, health rates, signs and anchor; then the other tasks, only watched."""
     suite, policy = subject.suite, subject.policy
     # the headline of a single task is that task: one test, not two
     key = f"task {subject.tasks[0].task}" if len(subject.tasks) == 1 else f"suite {suite.name}"
@@ -115,11 +121,19 @@ def _drafts(subject: Subject, anchor: Comparison | None) -> Iterator[Draft]:
             yield f"family {group.name}", _group(subject, group, title, policy.margin(name))
     for rate, margin in policy.health.items():
         yield f"{rate} {suite.name}", rate_measure(suite.name, rate, subject.tasks, margin)
+    for sign, margin in policy.signatures.items():
+        yield f"{sign} {suite.name}", sign_measure(suite.name, sign, _seen(subject, sign), margin)
     if policy.anchor is not None or anchor is not None:
         yield f"anchor {suite.name}", _drift(subject, anchor)
     for task in subject.tasks:
         if task.task not in policy.critical:
             yield f"task {task.task}", _task(subject, task, required=False)
+
+
+def _seen(subject: Subject, name: str) -> list[Signature]:
+    """The changes of one sign on tasks of the suite alone."""
+    members = set(subject.suite.tasks)
+    return [sign for sign in subject.signs if sign.name == name and members.issuperset(sign.tasks)]
 
 
 def _headline(subject: Subject, margin: float) -> Measure:

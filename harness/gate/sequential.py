@@ -137,7 +137,7 @@ def refuse_other_claims(policy: Policy) -> None:
     Raises:
         DataError: It does.
     """
-    asked = ("improvement", "critical", "health", "require_aa", "anchor", "margins")
+    asked = ("improvement", "critical", "health", "signatures", "require_aa", "anchor", "margins")
     if policy.suite_margin is None:
         raise DataError(f"Policy {policy.policy}", "has no suite_margin, which a sequential gate judges", "state one")
     for name in asked:

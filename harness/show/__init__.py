@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from harness.show.lists import show_checks, show_exported, show_notes, show_problems, show_produced, show_rows
     from harness.show.outcome import run_document, show_outcome
     from harness.show.progress import RunScreen
+    from harness.show.signatures import show_signatures, signature_document, signatures_document
     from harness.show.words import (
         duration,
         interval,
@@ -49,6 +50,9 @@ __all__ = [
     "show_problems",
     "show_produced",
     "show_rows",
+    "show_signatures",
+    "signature_document",
+    "signatures_document",
     "signed",
     "stderr",
     "stdout",
@@ -77,6 +81,7 @@ _PLACES = {
         "show_outcome",
     ),
     "progress": ("RunScreen",),
+    "signatures": ("show_signatures", "signature_document", "signatures_document"),
     "words": (
         "duration",
         "interval",

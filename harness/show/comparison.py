@@ -10,18 +10,19 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from harness.nouns import Comparison, GroupComparison, Interval, TaskComparison
+from harness.nouns import Comparison, GroupComparison, Interval, Signature, TaskComparison
 from harness.show.lists import show_notes
+from harness.show.signatures import show_signatures, signatures_document
 from harness.show.words import percent, print_json, signed, stdout
 
 LEVEL = 0.05
 """Results below this Holm-adjusted p-value are set in bold."""
 
 
-def show_comparison(comparison: Comparison, as_json: bool) -> int:
-    """Print a comparison; returns the exit code of one that was made."""
+def show_comparison(comparison: Comparison, as_json: bool, signs: Sequence[Signature] = ()) -> int:
+    """Print a comparison and its failure signatures; returns the exit code of one that was made."""
     if as_json:
-        print_json(comparison_document(comparison))
+        print_json(comparison_document(comparison) | signatures_document(signs))
         return 0
     show_notes(comparison.warnings)
     console = stdout()
@@ -32,6 +33,7 @@ def show_comparison(comparison: Comparison, as_json: bool) -> int:
         console.print(f"\n{escape(sentence)}")
     for line in dropped_lines(comparison.tasks):
         console.print(f"[dim]{escape(line)}[/dim]")
+    show_signatures(signs)
     console.print(
         "\n[dim]Scores in per cent, Δ = candidate − baseline in points. Above chance: (score − chance) / (1 − chance). "
         'p harm and p better are one-sided and Holm-adjusted over the tasks; p margin is that of "not worse by the '

@@ -9,23 +9,25 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from harness.nouns import Outcome, Status, SuiteScore, TaskScore
+from harness.nouns import Outcome, Signature, Status, SuiteScore, TaskScore
+from harness.show.signatures import show_signatures, signatures_document
 from harness.show.words import FAILED_RUN, duration, interval, percent, plural, print_json, stdout
 
 HEALTH_SHOWN = 0.05
 """Health rates from here on are flagged beside the score."""
 
 
-def show_outcome(outcome: Outcome, as_json: bool) -> int:
-    """Print a run's result; returns the exit code."""
+def show_outcome(outcome: Outcome, as_json: bool, signs: Sequence[Signature] = ()) -> int:
+    """Print a run's result and its failure signatures; returns the exit code."""
     code = 0 if outcome.status is Status.COMPLETE else FAILED_RUN
     if as_json:
-        print_json(run_document(outcome))
+        print_json(run_document(outcome) | signatures_document(signs))
         return code
     console = stdout()
     console.print(task_table(outcome.tasks))
     for suite in outcome.suites:
         console.print(suite_sentence(suite))
+    show_signatures(signs)
     console.print("\n[dim]Score and 95 % interval in per cent; a dim score cannot be told from chance.[/dim]")
     console.print(f"[dim]{escape(str(outcome.run.manifest['signature']))}[/dim]", soft_wrap=True)
     console.print(f"\nrecord  {escape(outcome.run.path)}", soft_wrap=True)
