@@ -14,6 +14,7 @@ from harness.board.standing import Standing
 from harness.board.table import Board, Row
 from harness.nouns import Comparison, Run
 from harness.show import percent, signed
+from harness.show.facts import engine_of, mapping
 
 MARKER = "<!-- Built by harness leaderboard build; harness leaderboard check fails where it is edited. -->"
 FLAGGED = 0.05
@@ -137,8 +138,8 @@ def _unlike(standing: Standing, reasons: Sequence[str], link: str | None) -> dic
 def _facts(run: Run, link: str | None) -> dict[str, Any]:
     """What is shown of every run, ranked or not."""
     manifest = run.manifest
-    checkpoint = _mapping(manifest["checkpoint"])
-    digests = _mapping(checkpoint.get("digests"))
+    checkpoint = mapping(manifest["checkpoint"])
+    digests = mapping(checkpoint.get("digests"))
     weights = str(digests.get("weights") or digests.get("model_sha") or "unknown")
     contamination = manifest.get("contamination")
     return {
@@ -146,7 +147,7 @@ def _facts(run: Run, link: str | None) -> dict[str, Any]:
         "revision": checkpoint.get("revision") or "no revision",
         "weights": weights[:12],
         "producer": checkpoint.get("producer") or UNKNOWN,
-        "engine": _engine(manifest["engine"]),
+        "engine": engine_of(manifest),
         "contamination": contamination if isinstance(contamination, str) and contamination else "not checked",
         "date": _date(run),
         "record": run.id[:12],
@@ -155,23 +156,9 @@ def _facts(run: Run, link: str | None) -> dict[str, Any]:
 
 
 def _model(manifest: Mapping[str, Any]) -> str:
-    checkpoint = _mapping(manifest["checkpoint"])
+    checkpoint = mapping(manifest["checkpoint"])
     adapter = checkpoint.get("adapter")
     return str(checkpoint.get("reference") or "unknown") + (f" + {adapter}" if adapter else "")
-
-
-def _engine(engine: Any) -> str:
-    if not isinstance(engine, Mapping):
-        return str(engine)
-    batch, largest = engine.get("batch_size"), engine.get("largest_batch")
-    auto = str(batch).startswith("auto") and largest
-    parts = (
-        engine.get("model"),
-        str(engine.get("dtype") or "").removeprefix("torch."),
-        f"batch {batch} ({largest})" if auto else f"batch {batch}",
-        f"imported from {engine['imported']}" if engine.get("imported") else "",
-    )
-    return ", ".join(str(part) for part in parts if part)
 
 
 def _health(standing: Standing) -> list[str]:
@@ -221,7 +208,3 @@ def _few(reasons: Sequence[str]) -> list[str]:
 
 def _date(run: Run) -> str:
     return str(run.manifest["date"])[:10]
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -58,20 +58,22 @@ def verdict_of(verdict: Verdict) -> dict[str, Any]:
     fails = [claim for claim in verdict.claims if claim.ruling is Ruling.FAIL]
     required = [claim for claim in verdict.claims if not watched(claim) and claim not in fails]
     open_ones = [claim for claim in required if claim.ruling is verdict.ruling is Ruling.INCONCLUSIVE]
-    policies = [(suite, mapped.get("policy", ""), mapped.get("version", "")) for suite, mapped in _policies(verdict)]
+    policies = list(_policies(verdict))
     return {
         "ruling": str(verdict.ruling),
-        "policies": ", ".join(f"{name} {version} on {suite}" for suite, name, version in policies),
+        "policies": ", ".join(f"{own['policy']} {own['version']} on {suite}" for suite, own in policies),
+        "pinned": ", ".join(dict.fromkeys(f"{own['policy']} {own['digest'][:SHORT_ID]}" for _, own in policies)),
         "reason": next((claim.sentence for claim in (*fails, *open_ones)), ""),
         "claims": [*fails, *required],
         "watched": [claim for claim in verdict.claims if watched(claim) and claim not in fails],
     }
 
 
-def _policies(verdict: Verdict) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _policies(verdict: Verdict) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Name, version and digest of the policy of each suite."""
     for suite, policy in verdict.policy.items():
-        if isinstance(policy, Mapping):
-            yield suite, policy
+        given = policy if isinstance(policy, Mapping) else {}
+        yield suite, {name: str(given.get(name, "")) for name in ("policy", "version", "digest")}
 
 
 def _pair(comparison: Comparison) -> tuple[str, str]:

@@ -7,9 +7,10 @@ from itertools import count
 from typing import Any
 
 from harness.nouns import Run
-from harness.report.people import SHORT_ID, mapping
+from harness.report.people import SHORT_ID
 from harness.report.scores import task_entries
 from harness.show import duration, percent
+from harness.show.facts import engine_of, mapping
 from harness.store.manifest import items_file
 from harness.store.samples import sample_file
 
@@ -49,7 +50,9 @@ def _facts(run: Run) -> Facts:
         *((f"Digest of {name}", str(digest)) for name, digest in sorted(mapping(checkpoint.get("digests")).items())),
         ("Parent", str(checkpoint.get("parent") or "")),
         ("Producer", str(checkpoint.get("producer") or "not recorded")),
-        ("Engine", _engine(engine)),
+        ("Engine", engine_of(manifest)),
+        ("Device", str(engine.get("device") or "")),
+        ("Context", f"{engine['context']:,} tokens" if isinstance(engine.get("context"), int) else ""),
         ("Model arguments", _pairs(mapping(engine.get("arguments")))),
         ("Prompts", _prompting(manifest)),
         ("Generation", _pairs(mapping(manifest.get("gen_kwargs")))),
@@ -74,19 +77,6 @@ def _contamination(manifest: Mapping[str, Any]) -> str:
     return found if isinstance(found, str) and found else "training data not searched for test items"
 
 
-def _engine(engine: Mapping[str, Any]) -> str:
-    batch, largest = engine.get("batch_size"), engine.get("largest_batch")
-    parts = (
-        engine.get("model"),
-        str(engine.get("dtype") or "").removeprefix("torch."),
-        engine.get("device"),
-        f"batch {batch} ({largest})" if largest and str(batch).startswith("auto") else f"batch {batch}",
-        f"context {engine['context']:,}" if isinstance(engine.get("context"), int) else "",
-        f"imported from {engine['imported']}" if engine.get("imported") else "",
-    )
-    return ", ".join(str(part) for part in parts if part)
-
-
 def _prompting(manifest: Mapping[str, Any]) -> str:
     prompting = mapping(manifest.get("prompting"))
     template = prompting.get("chat_template")
@@ -96,7 +86,7 @@ def _prompting(manifest: Mapping[str, Any]) -> str:
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in values.items())
+    return ", ".join(f"{name}={value}" for name, value in values.items() if value is not None)
 
 
 def _health(run: Run) -> dict[str, Any]:

@@ -11,9 +11,10 @@ import numpy as np
 from harness.metrics.folds import LOWER_IS_BETTER
 from harness.nouns import Interval, Run
 from harness.report.axis import score_axis
-from harness.report.people import Series, mapping
+from harness.report.people import Series
 from harness.show import interval as ends_of
 from harness.show import percent, plural
+from harness.show.facts import mapping
 from harness.stats.intervals import mean_standard_error, t_quantile
 
 FLAGGED = 0.05

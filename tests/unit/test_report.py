@@ -272,6 +272,19 @@ def test_a_failed_run_is_said_first(tmp_path: Path) -> None:
     assert "1 run unscored" in page.words("small")
 
 
+def test_what_a_record_does_not_tell_is_left_out(tmp_path: Path) -> None:
+    """A run of another origin gives no line without a value, and no word such as None."""
+    engine = {"model": "hf", "imported": "lm-eval", "batch_size": None}
+    seeds = {"python": 0, "numpy": None, "torch": None, "fewshot": None}
+    entries = {"topic": {"digest": None, "revision": None, "licence": None, "of": None, "chance": None}}
+    run = scored_run(tmp_path, {"topic": BASE}, engine=engine, seeds=seeds, prompting={}, entries=entries, seconds=None)
+    page = check_page(html(Report("Imported", runs=(run,))))
+    facts = dict(zip(page.words("dt"), page.words("dd"), strict=True))
+    assert (facts["Engine"], facts["Seeds"]) == ("hf, imported from lm-eval", "python=0")
+    assert not {"Device", "Time", "Parent"} & set(facts)
+    assert "None" not in page.all("main")[0].text
+
+
 def test_what_was_left_out_is_said(tmp_path: Path) -> None:
     """Dropped items stand beside the row and in words; warnings are set apart."""
     failed = edited(rows("topic", BETTER), {0: {"error": "no answer", "counts": {}}})
