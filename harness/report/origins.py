@@ -8,9 +8,10 @@ from typing import Any
 
 from harness.nouns import Run
 from harness.report.people import SHORT_ID
-from harness.report.scores import task_entries
+from harness.report.scores import limit_of, task_entries
 from harness.show import duration, percent
 from harness.show.facts import engine_of, mapping
+from harness.show.outcome import HEALTH_SHOWN
 from harness.store.manifest import items_file
 from harness.store.samples import sample_file
 
@@ -50,13 +51,14 @@ def _facts(run: Run) -> Facts:
         *((f"Digest of {name}", str(digest)) for name, digest in sorted(mapping(checkpoint.get("digests")).items())),
         ("Parent", str(checkpoint.get("parent") or "")),
         ("Producer", str(checkpoint.get("producer") or "not recorded")),
+        ("Suites", "; ".join(map(_suite, manifest["suites"]))),
         ("Engine", engine_of(manifest)),
         ("Device", str(engine.get("device") or "")),
         ("Context", f"{engine['context']:,} tokens" if isinstance(engine.get("context"), int) else ""),
         ("Model arguments", _pairs(mapping(engine.get("arguments")))),
         ("Prompts", _prompting(manifest)),
         ("Generation", _pairs(mapping(manifest.get("gen_kwargs")))),
-        ("Items per task", "all" if manifest.get("limit") is None else f"at most {manifest['limit']:g}"),
+        ("Items", limit_of(manifest.get("limit")) or "all"),
         ("Seeds", _pairs(seeds)),
         ("Time", duration(float(manifest["seconds"])) if manifest.get("seconds") is not None else ""),
         ("Contamination", _contamination(manifest)),
@@ -70,6 +72,12 @@ def differing(origins: Sequence[Mapping[str, Any]]) -> list[str]:
     facts = [dict(origin["facts"]) for origin in origins]
     names = dict.fromkeys(name for own in facts for name in own)
     return [name for name in names if name not in _OWN and len({own.get(name) for own in facts}) > 1]
+
+
+def _suite(entry: Mapping[str, Any]) -> str:
+    parts = (f"{entry['name']} {entry.get('version') or ''}".strip(), str(entry.get("digest") or "")[:SHORT_ID])
+    policy = f"policy {entry['policy']}" if entry.get("policy") else ""
+    return ", ".join(part for part in (*parts, policy) if part)
 
 
 def _contamination(manifest: Mapping[str, Any]) -> str:
@@ -98,7 +106,7 @@ def _health(run: Run) -> dict[str, Any]:
     return {
         "columns": [name.replace("_", " ") for name in columns],
         "rows": [
-            (task, [("" if value is None else percent(value), (value or 0) >= 0.05) for value in own])
+            (task, [("" if value is None else percent(value), (value or 0) >= HEALTH_SHOWN) for value in own])
             for task, own in rows
         ],
         "clean": len(rates) - len(rows),

@@ -17,9 +17,10 @@ from harness.report.changes import comparison_of, verdict_of
 from harness.report.content import Report, Table
 from harness.report.origins import differing, licences_of, origins_of, tasks_of
 from harness.report.people import Series, labels_of, name_of, series_of
-from harness.report.scores import FLAGGED, cell_ends, ends, number, suites_of
+from harness.report.scores import cell_ends, ends, number, suites_of
 from harness.report.signs import signatures_of
 from harness.show import plural, signed
+from harness.show.outcome import HEALTH_SHOWN
 from harness.show.words import visible
 from harness.store import redact
 
@@ -69,7 +70,7 @@ def _content(report: Report) -> dict[str, Any]:
         "tasks": tasks,
         "task_ids": {task["name"]: task["id"] for task in reversed(tasks)},
         "licences": licences_of(tasks),
-        "flagged": f"{100 * FLAGGED:g}",
+        "flagged": f"{100 * HEALTH_SHOWN:g}",
     }
 
 

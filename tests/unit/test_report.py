@@ -384,11 +384,14 @@ def test_runs_that_are_called_alike_are_told_apart(two: tuple[Run, Run], tmp_pat
 
 def test_suites_of_two_versions_are_two(tmp_path: Path) -> None:
     """Runs of one suite under another limit are not set in one table."""
-    runs = [scored_run(tmp_path, {"topic": BASE}, checkpoint=str(i), limit=limit) for i, limit in enumerate((None, 50))]
+    limits = (None, 50, 0.25)
+    runs = [scored_run(tmp_path, {"topic": BASE}, checkpoint=str(i), limit=limit) for i, limit in enumerate(limits)]
     page = check_page(html(Report("Two", runs=tuple(runs))))
     captions = page.words("caption")
-    assert sum("120 items in 1 task" in caption for caption in captions) == 2
+    assert sum("120 items in 1 task" in caption for caption in captions) == 3
     assert sum("at most 50 per task" in caption for caption in captions) == 1
+    assert sum("a sample of 25.0 % per task" in caption for caption in captions) == 1
+    assert "quick 1.0" in dict(zip(page.words("dt"), page.words("dd"), strict=True))["Suites"]
 
 
 CHANGES = st.lists(st.tuples(st.floats(-1, 1), st.floats(0, 1), st.floats(0, 1)), max_size=20)
