@@ -26,6 +26,7 @@ COMMANDS = {
     "baseline": ("baseline", "Accept or show the committed baseline."),
     "plan": ("plan", "Say how many items a claim needs and what a suite can detect."),
     "leaderboard": ("leaderboard", "Build or check Markdown boards from run records."),
+    "contamination": ("contamination", "Find test items in training data; score a run without them."),
     "report": ("report", "Write one self-contained HTML page about one or several runs."),
     "produce": ("produce", "Let a producer make a checkpoint, or the data for one."),
     "synth": ("", "Make instruction data: draft, review, render, filter, mix, stats."),

@@ -10,8 +10,10 @@ from harness.nouns import Run
 from harness.report.people import SHORT_ID
 from harness.report.scores import limit_of, task_entries
 from harness.show import duration, percent
+from harness.show.exposure import NOT_CHECKED, exposure_notes
 from harness.show.facts import engine_of, mapping
 from harness.show.outcome import HEALTH_SHOWN
+from harness.store import Checked
 from harness.store.manifest import items_file
 from harness.store.samples import sample_file
 
@@ -20,8 +22,16 @@ Facts = list[tuple[str, str]]
 _OWN = ("Run", "Date", "Time", "Signature")
 
 
-def origins_of(runs: Sequence[Run], labels: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Per run what was scored and how, as names and values."""
+def origins_of(
+    runs: Sequence[Run], labels: Mapping[str, str], checked: Mapping[str, Sequence[Checked]]
+) -> list[dict[str, Any]]:
+    """Per run what was scored and how, as names and values.
+
+    Args:
+        runs: The runs.
+        labels: Their names by run id.
+        checked: What their training data was checked for, by run id.
+    """
     return [
         {
             "id": f"run-{number}",
@@ -31,14 +41,14 @@ def origins_of(runs: Sequence[Run], labels: Mapping[str, str]) -> list[dict[str,
             "date": str(run.manifest["date"])[:10],
             "status": run.manifest["status"],
             "reasons": list(run.manifest.get("reasons") or ()),
-            "facts": [(name, value) for name, value in _facts(run) if value],
+            "facts": [(name, value) for name, value in _facts(run, checked.get(run.id, ())) if value],
             "health": _health(run),
         }
         for number, run in enumerate(runs, 1)
     ]
 
 
-def _facts(run: Run) -> Facts:
+def _facts(run: Run, checks: Sequence[Checked]) -> Facts:
     manifest = run.manifest
     checkpoint, engine = mapping(manifest["checkpoint"]), mapping(manifest["engine"])
     seeds = mapping(manifest["seeds"])
@@ -61,7 +71,7 @@ def _facts(run: Run) -> Facts:
         ("Items", limit_of(manifest.get("limit")) or "all"),
         ("Seeds", _pairs(seeds)),
         ("Time", duration(float(manifest["seconds"])) if manifest.get("seconds") is not None else ""),
-        ("Contamination", _contamination(manifest)),
+        ("Contamination", _contamination(run, checks)),
         ("Versions", ", ".join(f"{name} {value}" for name, value in mapping(manifest["versions"]).items())),
         ("Signature", str(manifest["signature"])),
     ]
@@ -80,9 +90,13 @@ def _suite(entry: Mapping[str, Any]) -> str:
     return ", ".join(part for part in (*parts, policy) if part)
 
 
-def _contamination(manifest: Mapping[str, Any]) -> str:
-    found = manifest.get("contamination")
-    return found if isinstance(found, str) and found else "training data not searched for test items"
+def _contamination(run: Run, checks: Sequence[Checked]) -> str:
+    """Per suite which share of its items stands in the training data, and what that was held against."""
+    told = []
+    for suite in run.manifest["suites"]:
+        notes = [" – ".join(parts) for parts in exposure_notes(suite, checks)]
+        told.append(f"{suite['name']}: " + ("; ".join(notes) or NOT_CHECKED))
+    return ". ".join(told)
 
 
 def _prompting(manifest: Mapping[str, Any]) -> str:

@@ -43,7 +43,7 @@ def _content(report: Report) -> dict[str, Any]:
     labels, series, tasks = labels_of(report.runs, report.labels), series_of(report), tasks_of(report.runs)
     suites = [_with_ids(suite, number) for number, suite in enumerate(suites_of(series), 1)]
     comparisons = [comparison_of(report, place, labels) for place in range(len(report.comparisons))]
-    runs = origins_of(report.runs, labels)
+    runs = origins_of(report.runs, labels, report.checked)
     signatures = [signatures_of(title, signs) for title, signs in report.signatures]
     tables = [_table(table, place) for place, table in enumerate(report.tables, 1)]
     css = (files("harness") / "assets" / "templates" / "report" / "page.css").read_text(encoding="utf-8")
