@@ -33,9 +33,10 @@ def show_signatures(signs: Sequence[Signature]) -> None:
         elif sign.name in _ALWAYS_SAID:
             console.print(f"\n{escape(sign.sentence)}", soft_wrap=True)
     tested = sum(sign.p_worse is not None for sign in signs)
+    told = f" p worse is one-sided and Holm-adjusted over the {tested} signs tested here." if tested else ""
     console.print(
-        "\n[dim]In per cent or points; the interval is that of Δ where there is one. p worse is one-sided and "
-        f"Holm-adjusted over the {tested} signs tested here. --json has a sentence for each.[/dim]"
+        f"\n[dim]In per cent or points; the interval is that of Δ where there is one.{told} "
+        "--json has a sentence for each sign.[/dim]"
     )
 
 
@@ -43,7 +44,7 @@ def signature_table(signs: Sequence[Signature]) -> Table:
     """One row per sign, with baseline and difference where any sign has them."""
     compared = any(sign.delta is not None for sign in signs)
     between = ("Baseline", "Candidate", "Δ") if compared else ("Value",)
-    table = Table("Sign", "Seen on", *between, "95 % interval", "Documents", "p worse", box=None)
+    table = Table("Sign", "Seen on", *between, "95 % interval", "Items", "p worse", box=None)
     for column in table.columns[2:]:
         column.justify = "right"
     for sign in signs:

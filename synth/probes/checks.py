@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 _ITEM = re.compile(r"\s*(?:[-*•]|\d+[.)])\s+\S")
-_EDGES = " \t\n.!,;:\"'"
+_EDGES = " \t\n.!,;:-\"'"
 _SENTENCE_END = re.compile(r"[.!?]+[\"')]*(?=\s|$)")
 
 
@@ -23,12 +23,16 @@ def followed(check: Mapping[str, Any], answer: str) -> bool:
 
 
 def sentences(text: str) -> int:
-    """Sentences of a text: stops that end a word, and one more where text follows the last of them.
+    """Sentences of a text: stops that end a word, and one more in each line where text follows the last of them.
 
     A stop inside a number or before a letter ends none. An abbreviation does; no prompt asks for a text that needs one.
     """
-    ends = [found.end() for found in _SENTENCE_END.finditer(text)]
-    return len(ends) + bool(text[ends[-1] if ends else 0 :].strip())
+    return sum(map(_sentences_of_line, _lines(text)))
+
+
+def _sentences_of_line(line: str) -> int:
+    ends = [found.end() for found in _SENTENCE_END.finditer(line)]
+    return len(ends) + bool(line[ends[-1] if ends else 0 :].strip())
 
 
 def _lines(text: str) -> list[str]:

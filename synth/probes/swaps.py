@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from harness.errors import DataError
 from synth.records import Fact, Family, Instruction, Schema
 from synth.rulebook import fitting_rules
 from synth.rules import Rule, apply, wording
@@ -64,9 +65,20 @@ def rules_of(task: str) -> tuple[str, ...]:
 
 
 def ruled(base: Instruction, names: Sequence[str]) -> Ruled | None:
-    """A document under rules; None where one of them cannot be told."""
+    """A document under rules; None where one of them cannot be told.
+
+    Args:
+        base: The document without a rule.
+        names: Names of rules of the library.
+
+    Raises:
+        DataError: A rule does not fit the labels of the document.
+    """
     roles = tuple((label, tuple(of_label)) for label, of_label in base.schema.roles.items())
     known = _bound(base.family, base.source, base.schema.labels, roles)
+    if strange := [name for name in names if name not in known]:
+        reason = f"do not fit the labels of {base.source}: {', '.join(strange)}"
+        raise DataError("Rules of a probe", reason, "name others in synth/probes/swaps.py")
     found: dict[str, Swapped] = {}
     for name in names:
         rule = known[name]
