@@ -431,6 +431,7 @@ class Comparison:
         suites: Per suite.
         warnings: What a reader must know, such as templates that differ.
         sentences: The claims in words.
+        pairs: Pairs of training seeds, where the claim is about a recipe.
     """
 
     candidate: str
@@ -441,6 +442,7 @@ class Comparison:
     suites: tuple[GroupComparison, ...]
     warnings: tuple[str, ...] = ()
     sentences: tuple[str, ...] = ()
+    pairs: int | None = None
 
 
 class Ruling(StrEnum):
@@ -459,8 +461,8 @@ class Claim:
         claim: Its name, such as ``general: macro non-inferior at 1.0 points``.
         ruling: PASS, FAIL or INCONCLUSIVE.
         sentence: The reason, in words a reader can check.
-        items: Items that it rests on.
-        items_needed: Items in all that would settle it at the policy's power; None where it is settled.
+        items: Items that it rests on; pairs of training seeds, where the claim is about a recipe.
+        items_needed: As many in all as would settle it at the policy's power; None where it is settled.
     """
 
     claim: str

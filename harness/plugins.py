@@ -2,7 +2,7 @@
 
 - ``harness.suites``: ``package.module:function`` whose call, or ``package.module:NAME`` whose value, is a folder with
   cards and suite files.
-- ``harness.producers``: an object that is a ``Producer``, or a class of them.
+- ``harness.producers``: an object that is a ``Producer``, or a class of them; it may be a ``RecipeChecker`` as well.
 - ``harness.executors``: a function that takes ``workers`` and gives an ``Executor``.
 - ``harness.commands``: a click command, which becomes a verb of the command line.
 
@@ -44,6 +44,21 @@ class Producer(Protocol):
 
         Raises:
             HarnessError: Base, recipe or folder do not allow it.
+        """
+
+
+@runtime_checkable
+class RecipeChecker(Protocol):
+    """A producer that can tell a wrong recipe before it makes anything; to be one is up to it."""
+
+    def check(self, recipe: Path) -> None:
+        """Refuse a recipe that is wrong; what it names need not be there yet.
+
+        Args:
+            recipe: YAML file in the producer's own form.
+
+        Raises:
+            HarnessError: The recipe is wrong.
         """
 
 

@@ -128,6 +128,17 @@ def load_policy(reference: str) -> Policy:
     raise UsageError(f"Policy {reference!r}", "is not known", _nearest(reference, names) or f"see {', '.join(names)}")
 
 
+def margins_of(policies: Sequence[Policy]) -> dict[str, Any]:
+    """Margins to compare at, as keywords of ``harness.compare.Margins``: of several policies the tightest."""
+    names = {task for policy in policies for task in policy.margins}
+    suite = [policy.suite_margin for policy in policies if policy.suite_margin is not None]
+    return {
+        "task": min(policy.task_margin for policy in policies),
+        "tasks": {name: min(policy.margin(name) for policy in policies) for name in names},
+        **({"suite": min(suite)} if suite else {}),
+    }
+
+
 def parse_policy(text: str, place: str) -> Policy:
     """The policy that a YAML text states.
 

@@ -19,7 +19,7 @@ from harness.engines.merged import check_loads, check_merged
 from harness.engines.tasks import quiet_lm_eval
 from harness.errors import DataError, HarnessError, InterruptedRunError, MissingInputError, StoreError, UsageError
 from harness.nouns import Checkpoint
-from harness.plugins import PRODUCERS_GROUP, Producer, load
+from harness.plugins import PRODUCERS_GROUP, Producer, RecipeChecker, load
 from harness.store import file_digest
 
 MANIFEST, PRODUCTION, ADAPTER = "checkpoint.json", "production.json", "adapter"
@@ -71,6 +71,21 @@ def produce(producer: str, base: str, recipe: Path, out: Path) -> Mapping[str, A
     }
     _write(out, manifest)
     return manifest
+
+
+def check_recipe(producer: str, recipe: Path) -> None:
+    """Let a producer look at a recipe, where it can, without making anything.
+
+    Args:
+        producer: Name in the entry-point group ``harness.producers``.
+        recipe: YAML file in the producer's own form.
+
+    Raises:
+        HarnessError: There is no such producer, or it refuses the recipe.
+    """
+    maker = _maker(producer)
+    if isinstance(maker, RecipeChecker):
+        maker.check(recipe)
 
 
 def _call(maker: Producer, producer: str, arguments: tuple[str, Path, Path]) -> Checkpoint:

@@ -3,7 +3,7 @@
     draft   documents/, confusions.json, instructions/, guidelines.jsonl, rules.jsonl, decisions.jsonl
     render  examples/
     filter  filtered/
-    mix     corpus/
+    mix     corpus/, corpus-<ablation>/
     stats   stats/
 
 A step that is done with the same recipe and the same input is not done again; a killed one goes on from its whole
@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import MissingInputError
-from synth import filters, guidelines, instructions, rules, sources
+from synth import filters, guidelines, instructions, rules, sources, teachers
 from synth import mix as mixing
 from synth import stats as measuring
 from synth.formats import train_formats
 from synth.guidelines import Guideline
+from synth.recipe import Recipe
 from synth.records import Document, as_row, digest, document_of, instruction_of
 from synth.review import approved, rejected
 from synth.rules import Decision, Rule
@@ -115,11 +116,12 @@ def filter(work: Work) -> Facts:
 
 
 def mix(work: Work, ablation: str | None = None) -> Facts:
-    """Select the corpus and write it.
+    """Select the corpus and write it, and beside it the further selections that the recipe names.
 
     Args:
         work: The corpus under way.
-        ablation: A row selection of the same size instead of the recipe's; it goes to ``corpus-<ablation>/``.
+        ablation: A row selection of the same size instead of the recipe's; it alone is written, to
+            ``corpus-<ablation>/``.
 
     Returns:
         The datasheet: ``records``, ``families``, ``strategies``, ``rejected`` and more.
@@ -127,6 +129,16 @@ def mix(work: Work, ablation: str | None = None) -> Facts:
     Raises:
         HarnessError: There are no filtered examples, or too few for the budget.
     """
+    if ablation is not None:
+        return _mixed(work, ablation)
+    found = _mixed(work, None)
+    for name in work.recipe.mix.ablations:
+        _mixed(work, name)
+    return found
+
+
+def _mixed(work: Work, ablation: str | None) -> Facts:
+    """Write the recipe's selection to ``corpus/``, or an ablation of it to a folder of its own."""
     held_out = [row["id"] for row in read_lines(work.part(RULES)) if row["held_out"]]
     recipe, target = work.recipe, CORPUS
     if ablation is not None:
@@ -299,9 +311,7 @@ def make(work: Work, screen: Screen, names: Collection[str] = ALL, **settings: A
         HarnessError: As the steps, or another process is at work in the folder. What a later step would refuse of the
             recipe alone is refused before the first one.
     """
-    train_formats(work.recipe.formats)
-    filters.chosen_filters(work.recipe.filters)
-    mixing.refuse_contradictions(work.recipe.mix)
+    check(work.recipe)
     facts = {}
     with at_work(work):
         for step in STEPS:
@@ -311,3 +321,15 @@ def make(work: Work, screen: Screen, names: Collection[str] = ALL, **settings: A
                     facts[name] = step(work, **settings)
                 screen.found(name, facts[name])
     return facts
+
+
+def check(recipe: Recipe) -> None:
+    """Refuse what some step would refuse of the recipe alone.
+
+    Raises:
+        HarnessError: It does.
+    """
+    teachers.check(recipe.teacher)
+    train_formats(recipe.formats)
+    filters.chosen_filters(recipe.filters)
+    mixing.refuse_contradictions(recipe.mix)

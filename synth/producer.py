@@ -12,6 +12,7 @@ from pathlib import Path
 
 from harness.nouns import Checkpoint
 from synth import pipeline
+from synth.recipe import read_recipe
 from synth.shards import write_text
 from synth.show import Screen
 from synth.work import open_work
@@ -21,6 +22,10 @@ PRODUCTION = "production.json"
 
 class Synth:
     """Makes an instruction corpus."""
+
+    def check(self, recipe: Path) -> None:
+        """Refuse a recipe that is wrong, or contradicts itself."""
+        pipeline.check(read_recipe(recipe))
 
     def produce(self, base: str, recipe: Path, out: Path) -> Checkpoint:
         """The base, with the SHA-256 of the corpus manifest among its digests.

@@ -171,6 +171,9 @@ class FilterSettings(Settings):
     siblings: int = Field(8, ge=1)
 
 
+Ablation = Literal["none", "no_guidelines", "no_rules", "no_formats", "unfiltered", "basic_only"]
+
+
 class MixSettings(Settings):
     """Which examples make the corpus.
 
@@ -181,6 +184,7 @@ class MixSettings(Settings):
         families: Share per family; None for as they come.
         dev: Share of documents kept for a dev split.
         ablation: A row selection of the same pool, of the size of the whole corpus.
+        ablations: Further ones, each in a folder ``corpus-<ablation>`` beside the corpus.
         shard: Examples per shard.
         form: ``jsonl`` or ``parquet``.
     """
@@ -190,7 +194,8 @@ class MixSettings(Settings):
     compound: float = Field(0.45, ge=0, le=1)
     families: dict[Family, float] | None = None
     dev: float = Field(0.05, ge=0, lt=1)
-    ablation: Literal["none", "no_guidelines", "no_rules", "no_formats", "unfiltered", "basic_only"] = "none"
+    ablation: Ablation = "none"
+    ablations: tuple[Ablation, ...] = ()
     shard: int = Field(50_000, ge=1)
     form: Literal["jsonl", "parquet"] = "jsonl"
 

@@ -19,7 +19,7 @@ from harness.errors import HarnessError
 
 COMMANDS = {
     "run": ("run", "Score a checkpoint on suites and leave a record."),
-    "ls": ("ls", "List suites, tasks, models, producers or runs."),
+    "ls": ("ls", "List suites, tasks, models, producers, matrices or runs."),
     "validate": ("validate", "Check cards, data, checkpoint and memory before any compute."),
     "compare": ("compare", "Compare a candidate with a baseline, item by item."),
     "gate": ("gate", "Rule PASS, FAIL or INCONCLUSIVE by a policy; the exit code says which."),
@@ -29,6 +29,7 @@ COMMANDS = {
     "contamination": ("contamination", "Find test items in training data; score a run without them."),
     "report": ("report", "Write one self-contained HTML page about one or several runs."),
     "produce": ("produce", "Let a producer make a checkpoint, or the data for one."),
+    "experiment": ("experiment", "Make, score and compare checkpoints by a matrix of arms and seeds."),
     "synth": ("", "Make instruction data: draft, review, render, filter, mix, stats."),
     "import": ("importing", "Make a run of results that lm-eval wrote."),
     "export": ("export", "Write a run in another format."),

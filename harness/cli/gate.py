@@ -161,11 +161,12 @@ def verdict_of(runs: Mapping[str, Run | None], policies: Mapping[str, Policy], a
     """The verdict on ``candidate`` and ``baseline``, with ``anchor`` and ``aa`` where there are any."""
     from harness.compare import Margins, Scope, compare
     from harness.gate import Evidence, gate
+    from harness.policy import margins_of
 
     candidate, baseline, anchor, aa = (runs[role] for role in ("candidate", "baseline", "anchor", "aa"))
     assert candidate is not None
     assert baseline is not None
-    margins = _margins(policies, Margins)
+    margins = Margins(**margins_of(list(policies.values())))
     comparison = compare(candidate, baseline, margins)
     evidence = Evidence(
         comparison,
@@ -180,18 +181,6 @@ def _signs(candidate: Run, baseline: Run, comparison: Comparison) -> tuple[Signa
     from harness.signatures import signature_changes
 
     return signature_changes(candidate, baseline, comparison)
-
-
-def _margins(policies: Mapping[str, Policy], margins: Callable[..., Any]) -> Any:
-    """Margins to compare at: of several policies the tightest."""
-    found = list(policies.values())
-    names = {task for policy in found for task in policy.margins}
-    suite = [policy.suite_margin for policy in found if policy.suite_margin is not None]
-    return margins(
-        task=min(policy.task_margin for policy in found),
-        tasks={name: min(policy.margin(name) for policy in found) for name in names},
-        **({"suite": min(suite)} if suite else {}),
-    )
 
 
 @dataclass(frozen=True)

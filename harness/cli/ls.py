@@ -25,7 +25,7 @@ Examples:
   harness ls tasks --stock | grep arc
   harness ls runs --output_path runs --json""",
 )
-@click.argument("what", type=click.Choice(["suites", "tasks", "models", "producers", "runs"]))
+@click.argument("what", type=click.Choice(["suites", "tasks", "models", "producers", "matrices", "runs"]))
 @click.option("--suite", "-S", help="With tasks: only those of this suite.")
 @click.option("--stock", is_flag=True, help="With tasks: the names of lm-eval's own tasks too.")
 @click.option("--mirror", type=_FOLDER, help="With tasks: say which data is in this mirror; or set HARNESS_MIRROR.")
@@ -34,7 +34,7 @@ Examples:
               help="With runs: folder of the run store.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on stdout, nothing else.")
 def command(what: str, as_json: bool, **options: Any) -> int:
-    """List suites, tasks, models, producers or runs."""
+    """List suites, tasks, models, producers, matrices or runs."""
     for name in ("suite", "stock", "mirror"):
         if options[name] and what != "tasks":
             raise UsageError(f"--{name}", f"says nothing about {what}", "use it with harness ls tasks")
@@ -117,6 +117,16 @@ def _producers(options: dict[str, Any]) -> list[dict[str, Any]]:
     return [{"name": name} for name in names(PRODUCERS_GROUP)]
 
 
+def _matrices(options: dict[str, Any]) -> list[dict[str, Any]]:
+    from harness.experiment.matrix import matrix_names, matrix_path, read_matrix
+
+    found = [(name, read_matrix(matrix_path(name))) for name in matrix_names()]
+    return [
+        {"name": name, "arms": list(matrix.arms), "seeds": len(matrix.seeds), "title": matrix.title}
+        for name, matrix in found
+    ]
+
+
 def _runs(options: dict[str, Any]) -> list[dict[str, Any]]:
     from harness.errors import MissingInputError
     from harness.store import list_runs
@@ -142,5 +152,6 @@ _LISTS: dict[str, Callable[[dict[str, Any]], list[dict[str, Any]]]] = {
     "tasks": _tasks,
     "models": _models,
     "producers": _producers,
+    "matrices": _matrices,
     "runs": _runs,
 }

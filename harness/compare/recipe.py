@@ -60,6 +60,7 @@ def compare_recipes(pairs: Sequence[tuple[Run, Run]], margins: Margins, scope: S
         families=tuple(_group(own, margins, lower) for own in _in_all([one.families for one in found])),
         suites=tuple(_group(own, margins, lower) for own in _in_all([one.suites for one in found])),
         warnings=tuple(dict.fromkeys([*warnings, *(warning for one in found for warning in one.warnings)])),
+        pairs=len(pairs),
     )
     return replace(whole, sentences=tuple(recipe_sentences(whole, len(pairs))))
 

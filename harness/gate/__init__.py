@@ -60,7 +60,7 @@ def gate(evidence: Evidence, policies: Mapping[str, Policy], allow_underpowered:
     findings += noise_finding(evidence.noise, min(floors, default=None))
     ruling = _overall(findings)
     if ruling is Ruling.INCONCLUSIVE and not allow_underpowered:
-        _refuse_underpowered(findings, policies)
+        _refuse_underpowered(findings, policies, "items" if evidence.comparison.pairs is None else "pairs of seeds")
     claims = tuple(finding.claim for finding in findings)
     return Verdict(ruling, claims, evidence.comparison, {suite: asdict(policy) for suite, policy in policies.items()})
 
@@ -73,7 +73,7 @@ def _overall(findings: Sequence[Finding]) -> Ruling:
     return Ruling.PASS if passed else Ruling.INCONCLUSIVE
 
 
-def _refuse_underpowered(findings: Sequence[Finding], policies: Mapping[str, Policy]) -> None:
+def _refuse_underpowered(findings: Sequence[Finding], policies: Mapping[str, Policy], kind: str) -> None:
     wanted = max(policy.power for policy in policies.values())
     weak = [
         finding
@@ -85,6 +85,6 @@ def _refuse_underpowered(findings: Sequence[Finding], policies: Mapping[str, Pol
     worst = min(weak, key=lambda finding: finding.power)
     raise DataError(
         f"The claim “{worst.claim.claim}”",
-        f"has a planned power of {worst.power:.0%} with {worst.claim.items:,} items, the policy asks for {wanted:.0%}",
-        f"score {worst.planned_items:,} items, widen the margin, or pass --allow-underpowered",
+        f"has a planned power of {worst.power:.0%} with {worst.claim.items:,} {kind}, the policy asks for {wanted:.0%}",
+        f"score {worst.planned_items:,} {kind}, widen the margin, or pass --allow-underpowered",
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from harness.errors import DataError
 from harness.gate.health import rate_measure
 from harness.gate.rule import NORMAL, Measure, points
+from harness.gate.seeds import seed_means, seed_measure
 from harness.gate.signs import sign_measure
 from harness.metrics.folds import LOWER_IS_BETTER
 from harness.nouns import Comparison, GroupComparison, Interval, Signature, TaskComparison
@@ -32,6 +33,7 @@ class Subject:
     families: Mapping[str, GroupComparison]
     policy: Policy
     signs: Sequence[Signature] = ()
+    pairs: int | None = None
 
     @property
     def weights(self) -> dict[str, float]:
@@ -99,7 +101,7 @@ def subject_of(comparison: Comparison, group: GroupComparison, policy: Policy) -
             raise DataError(
                 f"Task {task.task}", f"was compared at {wide}, the policy asks for {asked}", "compare it again"
             )
-    return Subject(group, tasks, families, policy)
+    return Subject(group, tasks, families, policy, pairs=comparison.pairs)
 
 
 def _drafts(subject: Subject, anchor: Comparison | None) -> Iterator[Draft]:
@@ -120,14 +122,28 @@ def _drafts(subject: Subject, anchor: Comparison | None) -> Iterator[Draft]:
             title = f"{suite.name}: critical family {name}"
             yield f"family {group.name}", _group(subject, group, title, policy.margin(name))
     for rate, margin in policy.health.items():
-        yield f"{rate} {suite.name}", rate_measure(suite.name, rate, subject.tasks, margin)
+        yield f"{rate} {suite.name}", _rate(subject, rate, margin)
     for sign, margin in policy.signatures.items():
-        yield f"{sign} {suite.name}", sign_measure(suite.name, sign, _seen(subject, sign), margin)
+        yield f"{sign} {suite.name}", _sign(subject, sign, margin)
     if policy.anchor is not None or anchor is not None:
         yield f"anchor {suite.name}", _drift(subject, anchor)
     for task in subject.tasks:
         if task.task not in policy.critical:
             yield f"task {task.task}", _task(subject, task, required=False)
+
+
+def _rate(subject: Subject, rate: str, margin: float) -> Measure:
+    measure = rate_measure(subject.suite.name, rate, subject.tasks, margin)
+    if subject.pairs is None:
+        return measure
+    ends = [entry.interval for task in subject.tasks for entry in task.rates if entry.rate == rate]
+    return seed_means(measure, ends, subject.pairs)
+
+
+def _sign(subject: Subject, name: str, margin: float) -> Measure:
+    signs = _seen(subject, name)
+    measure = sign_measure(subject.suite.name, name, signs, margin)
+    return measure if subject.pairs is None else seed_means(measure, [sign.interval for sign in signs], subject.pairs)
 
 
 def _seen(subject: Subject, name: str) -> list[Signature]:
@@ -174,6 +190,8 @@ def _drift(subject: Subject, anchor: Comparison | None) -> Measure:
 def _group(subject: Subject, group: GroupComparison, title: str, margin: float) -> Measure:
     members = set(group.tasks)
     tasks = [task for task in subject.tasks if task.task in members]
+    if subject.pairs is not None:
+        return seed_measure(group, tasks[0].fold, title, margin, subject.pairs)
     delta, interval = _better(group, tasks[0].fold)
     error = _error(subject, group, tasks, margin)
     if not math.isclose(error, group.standard_error):
@@ -195,6 +213,9 @@ def _group(subject: Subject, group: GroupComparison, title: str, margin: float) 
 
 def _task(subject: Subject, task: TaskComparison, required: bool) -> Measure:
     title = f"{subject.suite.name}: {'critical' if required else 'watched'} task {task.task}"
+    if subject.pairs is not None:
+        measure = seed_measure(task, task.fold, title, task.margin, subject.pairs)
+        return replace(measure, required=required)
     delta, interval = _better(task, task.fold)
     return Measure(
         name=f"{title} non-inferior at {points(task.margin)}",

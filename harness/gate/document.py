@@ -37,13 +37,14 @@ def headline(verdict: Verdict, on_inconclusive: str) -> str:
     if verdict.ruling is Ruling.PASS:
         declined = [claim.sentence for claim in verdict.claims if REAL_DECLINE in claim.sentence]
         return " ".join([f"PASS: {plural(len(required), 'required claim')} shown, no task fails.", *declined])
-    return f"INCONCLUSIVE: {_open(required)}{WARNED if on_inconclusive == 'warn' else ''}"
+    kind = "more item" if verdict.comparison.pairs is None else "more seed pair"
+    return f"INCONCLUSIVE: {_open(required, kind)}{WARNED if on_inconclusive == 'warn' else ''}"
 
 
-def _open(required: Sequence[Claim]) -> str:
+def _open(required: Sequence[Claim], kind: str) -> str:
     undecided = [claim for claim in required if claim.ruling is Ruling.INCONCLUSIVE]
     missing = [claim.items_needed - claim.items for claim in undecided if claim.items_needed is not None]
-    advice = f"; about {plural(max(missing), 'more item')} would settle it" if missing else ""
+    advice = f"; about {plural(max(missing), kind)} would settle it" if missing else ""
     return f"{plural(len(undecided), 'required claim')} not settled ({undecided[0].claim}){advice}."
 
 

@@ -7,11 +7,13 @@ otherwise INCONCLUSIVE. PASS comes first: a small but real decline inside the ma
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 from harness.nouns import Claim, Interval, Ruling
 from harness.show import signed
+from harness.stats.power import MOST_PAIRS, pairs_for_effect, power_seeds
 
 NORMAL = NormalDist()
 REAL_DECLINE = "there is a real decline, but inside the margin"
@@ -55,6 +57,7 @@ class Measure:
         required: Whether the verdict needs it to pass; otherwise it can only fail the verdict.
         planned_error: Standard error that the policy's declared discordance gives, if it declares one.
         flat: Whether nothing varies at all; the standard error then stands for what so many ties leave open.
+        pairs: Pairs of training seeds, where they are the units and not the items.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Measure:
     required: bool = True
     planned_error: float | None = None
     flat: bool = False
+    pairs: int | None = None
 
     def scaled(self, factor: float, alpha: float) -> int:
         """Items that divide the standard error by a factor: it falls as 1 / sqrt(n), over ties as 1 / n.
@@ -133,6 +137,9 @@ def planned_power(measure: Measure, levels: Levels) -> tuple[float, int]:
     SE is that of the discordance which the policy declares, or else of the comparison itself. The number is
     ``items (reach SE / goal)^2``, which is ``(z_alpha + z_power)^2 D / margin^2`` for 0/1 items.
     """
+    if measure.pairs is not None:
+        power = power_seeds(measure.pairs, measure.standard_error, measure.goal, levels.alpha)
+        return power, _pairs_needed(measure, [(measure.goal, levels.alpha)], levels) or MOST_PAIRS
     declared = measure.planned_error is not None
     error = measure.planned_error if measure.planned_error is not None else measure.standard_error
     if not math.isfinite(error):
@@ -152,11 +159,26 @@ def items_needed(measure: Measure, levels: Levels) -> int | None:
     items would settle it.
     """
     gain = measure.delta if measure.improvement else measure.goal + measure.delta
-    ways = [(gain, levels.reach()), (-measure.delta, levels.reach(measure.tests))]
-    reachable = [reach / min(distance, measure.goal) for distance, reach in ways if distance > 0]
+    if measure.pairs is not None:
+        ways = [(gain, levels.alpha), (-measure.delta, levels.alpha / measure.tests)]
+        return _pairs_needed(measure, ways, levels)
+    reaches = [(gain, levels.reach()), (-measure.delta, levels.reach(measure.tests))]
+    reachable = [reach / min(distance, measure.goal) for distance, reach in reaches if distance > 0]
     if not reachable or not math.isfinite(measure.standard_error):
         return None
     return max(measure.items + 1, measure.scaled(min(reachable) * measure.standard_error, levels.alpha))
+
+
+def _pairs_needed(measure: Measure, ways: Sequence[tuple[float, float]], levels: Levels) -> int | None:
+    """Pairs of seeds in all that settle a claim by the cheapest of several (distance, level); None for too many."""
+    assert measure.pairs is not None
+    found = [
+        pairs_for_effect(measure.pairs, measure.standard_error, min(distance, measure.goal), alpha, levels.power)
+        for distance, alpha in ways
+        if distance > 0
+    ]
+    least = min((pairs for pairs in found if pairs is not None), default=None)
+    return None if least is None else max(measure.pairs + 1, least)
 
 
 def _sentence(measure: Measure, ruling: Ruling, alpha: float, needed: int | None) -> str:
@@ -187,8 +209,11 @@ def _open(measure: Measure) -> str:
 
 def _advice(measure: Measure, needed: int | None) -> str:
     if needed is None:
+        if measure.pairs is not None:
+            return f"not even {MOST_PAIRS:,} pairs of seeds would settle it"
         return "no difference is seen, so more items alone would not settle it"
-    return f"about {needed - measure.items:,} more items ({needed:,} in all) would settle it"
+    kind = "items" if measure.pairs is None else "pairs of seeds"
+    return f"about {needed - measure.items:,} more {kind} ({needed:,} in all) would settle it"
 
 
 def points(value: float) -> str:

@@ -9,6 +9,7 @@ standard error, ``inflation`` is the factor (the function of that name measures 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from statistics import NormalDist
 
 import numpy as np
@@ -18,6 +19,9 @@ from harness.stats.intervals import Array, mean_standard_error
 
 _NORMAL = NormalDist()
 _Z = _NORMAL.inv_cdf(0.95)
+
+MOST_PAIRS = 1000
+"""Pairs of training seeds beyond which nobody trains."""
 
 
 def mde(discordance: float, n: int, alpha: float = 0.05, power: float = 0.8, inflation: float = 1.0) -> float:
@@ -109,6 +113,52 @@ def items_for_mean(discordance: float, margin: float, power: float = 0.8, drop: 
         raise ValueError(f"a drop of {drop} cannot be shown to be smaller than {margin}")
     reach = (_Z + _NORMAL.inv_cdf(power)) / (margin - drop)
     return max(2, math.ceil(reach**2 * (discordance - drop**2) - 1e-9))
+
+
+def power_seeds(pairs: int, standard_error: float, effect: float, alpha: float = 0.05) -> float:
+    """Chance that Student's t over pairs of training seeds shows an effect, one-sided.
+
+    Args:
+        pairs: Pairs of seeds, at least two.
+        standard_error: Of the mean difference over these pairs; not finite where nothing varied.
+        effect: What has to be shown, above zero.
+        alpha: One-sided level.
+
+    Returns:
+        The power, by the noncentral t distribution; 0 where the standard error says nothing.
+    """
+    from scipy.special import nctdtr, stdtrit
+
+    if not 0 < standard_error < math.inf:
+        return 0.0
+    bound = float(stdtrit(pairs - 1, 1 - alpha))
+    return 1 - float(nctdtr(pairs - 1, effect / standard_error, bound))
+
+
+def pairs_for_effect(
+    pairs: int, standard_error: float, effect: float, alpha: float = 0.05, power: float = 0.8
+) -> int | None:
+    """Fewest pairs of training seeds for which ``power_seeds`` reaches the power.
+
+    Args:
+        pairs: Pairs of seeds that the standard error is of.
+        standard_error: Of the mean difference over them.
+        effect: What has to be shown, above zero.
+        alpha: One-sided level.
+        power: In (0, 1).
+
+    Returns:
+        Pairs in all, at least three; None where more than ``MOST_PAIRS`` would be needed.
+    """
+    if not 0 < standard_error < math.inf:
+        return None
+
+    def suffices(count: int) -> bool:
+        return power_seeds(count, standard_error * math.sqrt(pairs / count), effect, alpha) >= power
+
+    if not suffices(MOST_PAIRS):
+        return None
+    return bisect_left(range(MOST_PAIRS), True, lo=3, key=suffices)
 
 
 def provable_margin(standard_error: float, power: float = 0.8) -> float:

@@ -35,6 +35,10 @@ PRODUCTION, TRAINING, CORPUS = "production.json", "training", "corpus"
 class Null:
     """The base itself: the row that every other is compared with."""
 
+    def check(self, recipe: Path) -> None:
+        """Refuse a recipe that is wrong."""
+        read(Settings, recipe)
+
     def produce(self, base: str, recipe: Path, out: Path) -> Checkpoint:
         """A copy of the base."""
         read(Settings, recipe)
@@ -45,6 +49,10 @@ class Null:
 class Lora:
     """A LoRA adapter trained by TRL, and its merge."""
 
+    def check(self, recipe: Path) -> None:
+        """Refuse a recipe that is wrong."""
+        read(TuningRecipe, recipe)
+
     def produce(self, base: str, recipe: Path, out: Path) -> Checkpoint:
         """The merged checkpoint; the adapter lies beside it in ``adapter/``."""
         return _made("lora", out, _trained(base, read(TuningRecipe, recipe), out, adapter=True))
@@ -52,6 +60,10 @@ class Lora:
 
 class Full:
     """Every weight trained by TRL."""
+
+    def check(self, recipe: Path) -> None:
+        """Refuse a recipe that is wrong."""
+        read(TuningRecipe, recipe)
 
     def produce(self, base: str, recipe: Path, out: Path) -> Checkpoint:
         """The trained checkpoint."""
@@ -61,16 +73,16 @@ class Full:
 class SynthLora:
     """A corpus made by ``synth`` and a LoRA adapter trained on it, in one recipe."""
 
+    def check(self, recipe: Path) -> None:
+        """Refuse a recipe that is wrong."""
+        _parts(recipe)
+
     def produce(self, base: str, recipe: Path, out: Path) -> Checkpoint:
         """The merged checkpoint; the corpus lies beside it in ``corpus/``."""
         from synth.producer import Synth
 
-        parts = read(SynthLoraRecipe, recipe)
-        corpus = settings_of(Recipe, parts.corpus, f"Recipe {recipe}, corpus")
-        if "data" in parts.training:
-            raise DataError(f"Recipe {recipe}", "names data, which is the corpus that is made", "leave data out")
-        data = (out / CORPUS / CORPUS).resolve()
-        training = settings_of(TuningRecipe, {**parts.training, "data": str(data)}, f"Recipe {recipe}, training")
+        corpus, training = _parts(recipe)
+        training = training.model_copy(update={"data": (out / CORPUS / CORPUS).resolve()})
         with explained(f"Folder {out}"):
             out.mkdir(parents=True, exist_ok=True)
             (out / "corpus.yaml").write_text(corpus.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -83,6 +95,10 @@ class SynthLora:
 class Merge:
     """An adapter merged into its base."""
 
+    def check(self, recipe: Path) -> None:
+        """Refuse a recipe that is wrong."""
+        read(MergeRecipe, recipe)
+
     def produce(self, base: str, recipe: Path, out: Path) -> Checkpoint:
         """The merged checkpoint, with a copy of the adapter."""
         merge(base, read(MergeRecipe, recipe).adapter, out)
@@ -91,6 +107,10 @@ class Merge:
 
 class Import:
     """A checkpoint or an adapter that was made elsewhere."""
+
+    def check(self, recipe: Path) -> None:
+        """Refuse a recipe that is wrong."""
+        read(ImportRecipe, recipe)
 
     def produce(self, base: str, recipe: Path, out: Path) -> Checkpoint:
         """A copy of the checkpoint, or the adapter merged into the base."""
@@ -102,6 +122,10 @@ class Import:
 class Command:
     """A trainer of another project in its own environment: LLaMA-Factory, axolotl, a script."""
 
+    def check(self, recipe: Path) -> None:
+        """Refuse a recipe that is wrong."""
+        read(CommandRecipe, recipe)
+
     def produce(self, base: str, recipe: Path, out: Path) -> Checkpoint:
         """What the command left below the folder, adopted as a checkpoint."""
         settings = read(CommandRecipe, recipe)
@@ -112,6 +136,19 @@ class Command:
         config = settings.model_dump(mode="json", exclude={"data", "environment"})
         variables = sorted(settings.environment)  # their values may be secrets
         return _made("command", out, {"config": {**config, "environment": variables}, "seed": settings.seed, **data})
+
+
+def _parts(recipe: Path) -> tuple[Recipe, TuningRecipe]:
+    """Corpus and training of a recipe for both; where the data will lie is not known to it.
+
+    Raises:
+        DataError: A part is wrong.
+    """
+    parts = read(SynthLoraRecipe, recipe)
+    corpus = settings_of(Recipe, parts.corpus, f"Recipe {recipe}, corpus")
+    if "data" in parts.training:
+        raise DataError(f"Recipe {recipe}", "names data, which is the corpus that is made", "leave data out")
+    return corpus, settings_of(TuningRecipe, {**parts.training, "data": CORPUS}, f"Recipe {recipe}, training")
 
 
 def _trained(base: str, settings: TuningRecipe, out: Path, adapter: bool) -> dict[str, Any]:
