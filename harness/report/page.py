@@ -24,9 +24,6 @@ from harness.show.outcome import HEALTH_SHOWN
 from harness.show.words import visible
 from harness.store import redact
 
-RECIPE = "recipe"
-"""Type of a claim that holds for a way of training: single seeds of it say less."""
-
 _LONGEST_TEXT = 600
 """Characters of an item's text that are shown; the middle of a longer one is left out."""
 
@@ -106,7 +103,7 @@ def _lead(report: Report, suites: Sequence[Mapping[str, Any]], series: Sequence[
 def _claims(report: Report) -> Iterator[dict[str, str]]:
     """Of each comparison what it begins with, the claims about its suites; of recipes alone where there are some."""
     labels = labels_of(report.runs, report.labels)
-    recipes = [comparison for comparison in report.comparisons if comparison.claim_type == RECIPE]
+    recipes = [comparison for comparison in report.comparisons if comparison.pairs is not None]
     for comparison in recipes or report.comparisons:
         names = [name_of(report, labels, run) for run in (comparison.candidate, comparison.baseline)]
         who = " against ".join(names) if len(report.comparisons) > 1 else ""

@@ -359,6 +359,9 @@ def test_a_verdict_leads_with_what_decides_it(two: tuple[Run, Run]) -> None:
     assert top == "FAIL org/tuned against org/base, general 1.0 on quick names fell."
     assert page.words("span", class_="pill") == ["FAIL", "FAIL", "FAIL", "PASS", "PASS"]
     assert "1 task watched" in page.words("summary")
+    recipe = replace(verdict, comparison=replace(report.comparisons[0], pairs=3))
+    page = check_page(html(replace(report, comparisons=(recipe.comparison,), verdicts=(recipe,))))
+    assert {"Pairs", "Pairs needed"} <= set(page.words("th"))
 
 
 def test_signs_that_are_shown_come_first(two: tuple[Run, Run]) -> None:
