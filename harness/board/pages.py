@@ -9,11 +9,12 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from harness.board.exposure import exposure, exposure_notes
 from harness.board.standing import Standing
 from harness.board.table import Board, Row
 from harness.nouns import Comparison, Run
 from harness.show import percent, signed
+from harness.show.exposure import exposure, exposure_notes
+from harness.show.facts import engine_of, mapping
 from harness.show.markdown import escaped
 from harness.store import Checked
 
@@ -140,15 +141,15 @@ def _unlike(standing: Standing, reasons: Sequence[str], link: str | None) -> dic
 def _facts(run: Run, link: str | None) -> dict[str, Any]:
     """What is shown of every run, ranked or not."""
     manifest = run.manifest
-    checkpoint = _mapping(manifest["checkpoint"])
-    digests = _mapping(checkpoint.get("digests"))
+    checkpoint = mapping(manifest["checkpoint"])
+    digests = mapping(checkpoint.get("digests"))
     weights = str(digests.get("weights") or digests.get("model_sha") or "unknown")
     return {
         "model": _model(manifest),
         "revision": checkpoint.get("revision") or "no revision",
         "weights": weights[:12],
         "producer": checkpoint.get("producer") or UNKNOWN,
-        "engine": _engine(manifest["engine"]),
+        "engine": engine_of(manifest),
         "date": _date(run),
         "record": run.id[:12],
         "link": None if link is None else "/".join(part for part in (link, run.id, "run.json") if part != "."),
@@ -156,23 +157,9 @@ def _facts(run: Run, link: str | None) -> dict[str, Any]:
 
 
 def _model(manifest: Mapping[str, Any]) -> str:
-    checkpoint = _mapping(manifest["checkpoint"])
+    checkpoint = mapping(manifest["checkpoint"])
     adapter = checkpoint.get("adapter")
     return str(checkpoint.get("reference") or "unknown") + (f" + {adapter}" if adapter else "")
-
-
-def _engine(engine: Any) -> str:
-    if not isinstance(engine, Mapping):
-        return str(engine)
-    batch, largest = engine.get("batch_size"), engine.get("largest_batch")
-    auto = str(batch).startswith("auto") and largest
-    parts = (
-        engine.get("model"),
-        str(engine.get("dtype") or "").removeprefix("torch."),
-        f"batch {batch} ({largest})" if auto else f"batch {batch}",
-        f"imported from {engine['imported']}" if engine.get("imported") else "",
-    )
-    return ", ".join(str(part) for part in parts if part)
 
 
 def _health(standing: Standing) -> list[str]:
@@ -224,7 +211,3 @@ def _few(reasons: Sequence[str]) -> list[str]:
 
 def _date(run: Run) -> str:
     return str(run.manifest["date"])[:10]
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.options import json_option
-from harness.errors import UsageError
+from harness.errors import RunRecordError, UsageError
 
 if TYPE_CHECKING:
     from harness.nouns import Comparison, Run, Verdict
     from harness.report import Report
+    from harness.store import Checked
 
 _PATH = click.Path(path_type=Path)
 OF_SUITES = "suites"
@@ -123,7 +124,23 @@ def _report(runs: tuple[Run, ...], pairs: Sequence[_Pair], options: dict[str, An
             for pair in pairs
             if count
         },
+        checked=_checked(runs),
     )
+
+
+def _checked(runs: Sequence[Run]) -> dict[str, tuple[Checked, ...]]:
+    """What the training data of runs was checked for, as it lies beside them."""
+    from harness.store import checked_problems, read_checked
+
+    found: dict[str, tuple[Checked, ...]] = {}
+    for store in dict.fromkeys(Path(run.path).parent for run in runs):
+        ids = {run.id for run in runs if Path(run.path).parent == store}
+        for file, what in checked_problems(store):
+            if Path(file).name.partition(".")[0] in ids:
+                step = "check again with harness contamination, or remove the record"
+                raise RunRecordError(str(store / file), what, step)
+        found |= {run: checks for run, checks in read_checked(store).items() if run in ids}
+    return found
 
 
 def _title(labels: Sequence[str], compared: bool) -> str:

@@ -7,9 +7,13 @@ from itertools import count
 from typing import Any
 
 from harness.nouns import Run
-from harness.report.people import SHORT_ID, mapping
-from harness.report.scores import task_entries
+from harness.report.people import SHORT_ID
+from harness.report.scores import limit_of, task_entries
 from harness.show import duration, percent
+from harness.show.exposure import NOT_CHECKED, exposure_notes
+from harness.show.facts import engine_of, mapping
+from harness.show.outcome import HEALTH_SHOWN
+from harness.store import Checked
 from harness.store.manifest import items_file
 from harness.store.samples import sample_file
 
@@ -18,8 +22,16 @@ Facts = list[tuple[str, str]]
 _OWN = ("Run", "Date", "Time", "Signature")
 
 
-def origins_of(runs: Sequence[Run], labels: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Per run what was scored and how, as names and values."""
+def origins_of(
+    runs: Sequence[Run], labels: Mapping[str, str], checked: Mapping[str, Sequence[Checked]]
+) -> list[dict[str, Any]]:
+    """Per run what was scored and how, as names and values.
+
+    Args:
+        runs: The runs.
+        labels: Their names by run id.
+        checked: What their training data was checked for, by run id.
+    """
     return [
         {
             "id": f"run-{number}",
@@ -29,14 +41,14 @@ def origins_of(runs: Sequence[Run], labels: Mapping[str, str]) -> list[dict[str,
             "date": str(run.manifest["date"])[:10],
             "status": run.manifest["status"],
             "reasons": list(run.manifest.get("reasons") or ()),
-            "facts": [(name, value) for name, value in _facts(run) if value],
+            "facts": [(name, value) for name, value in _facts(run, checked.get(run.id, ())) if value],
             "health": _health(run),
         }
         for number, run in enumerate(runs, 1)
     ]
 
 
-def _facts(run: Run) -> Facts:
+def _facts(run: Run, checks: Sequence[Checked]) -> Facts:
     manifest = run.manifest
     checkpoint, engine = mapping(manifest["checkpoint"]), mapping(manifest["engine"])
     seeds = mapping(manifest["seeds"])
@@ -49,14 +61,17 @@ def _facts(run: Run) -> Facts:
         *((f"Digest of {name}", str(digest)) for name, digest in sorted(mapping(checkpoint.get("digests")).items())),
         ("Parent", str(checkpoint.get("parent") or "")),
         ("Producer", str(checkpoint.get("producer") or "not recorded")),
-        ("Engine", _engine(engine)),
+        ("Suites", "; ".join(map(_suite, manifest["suites"]))),
+        ("Engine", engine_of(manifest)),
+        ("Device", str(engine.get("device") or "")),
+        ("Context", f"{engine['context']:,} tokens" if isinstance(engine.get("context"), int) else ""),
         ("Model arguments", _pairs(mapping(engine.get("arguments")))),
         ("Prompts", _prompting(manifest)),
         ("Generation", _pairs(mapping(manifest.get("gen_kwargs")))),
-        ("Items per task", "all" if manifest.get("limit") is None else f"at most {manifest['limit']:g}"),
+        ("Items", limit_of(manifest.get("limit")) or "all"),
         ("Seeds", _pairs(seeds)),
         ("Time", duration(float(manifest["seconds"])) if manifest.get("seconds") is not None else ""),
-        ("Contamination", _contamination(manifest)),
+        ("Contamination", _contamination(run, checks)),
         ("Versions", ", ".join(f"{name} {value}" for name, value in mapping(manifest["versions"]).items())),
         ("Signature", str(manifest["signature"])),
     ]
@@ -69,22 +84,19 @@ def differing(origins: Sequence[Mapping[str, Any]]) -> list[str]:
     return [name for name in names if name not in _OWN and len({own.get(name) for own in facts}) > 1]
 
 
-def _contamination(manifest: Mapping[str, Any]) -> str:
-    found = manifest.get("contamination")
-    return found if isinstance(found, str) and found else "training data not searched for test items"
+def _suite(entry: Mapping[str, Any]) -> str:
+    parts = (f"{entry['name']} {entry.get('version') or ''}".strip(), str(entry.get("digest") or "")[:SHORT_ID])
+    policy = f"policy {entry['policy']}" if entry.get("policy") else ""
+    return ", ".join(part for part in (*parts, policy) if part)
 
 
-def _engine(engine: Mapping[str, Any]) -> str:
-    batch, largest = engine.get("batch_size"), engine.get("largest_batch")
-    parts = (
-        engine.get("model"),
-        str(engine.get("dtype") or "").removeprefix("torch."),
-        engine.get("device"),
-        f"batch {batch} ({largest})" if largest and str(batch).startswith("auto") else f"batch {batch}",
-        f"context {engine['context']:,}" if isinstance(engine.get("context"), int) else "",
-        f"imported from {engine['imported']}" if engine.get("imported") else "",
-    )
-    return ", ".join(str(part) for part in parts if part)
+def _contamination(run: Run, checks: Sequence[Checked]) -> str:
+    """Per suite which share of its items stands in the training data, and what that was held against."""
+    told = []
+    for suite in run.manifest["suites"]:
+        notes = [" – ".join(parts) for parts in exposure_notes(suite, checks)]
+        told.append(f"{suite['name']}: " + ("; ".join(notes) or NOT_CHECKED))
+    return ". ".join(told)
 
 
 def _prompting(manifest: Mapping[str, Any]) -> str:
@@ -96,7 +108,7 @@ def _prompting(manifest: Mapping[str, Any]) -> str:
 
 
 def _pairs(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value}" for name, value in values.items())
+    return ", ".join(f"{name}={value}" for name, value in values.items() if value is not None)
 
 
 def _health(run: Run) -> dict[str, Any]:
@@ -108,7 +120,7 @@ def _health(run: Run) -> dict[str, Any]:
     return {
         "columns": [name.replace("_", " ") for name in columns],
         "rows": [
-            (task, [("" if value is None else percent(value), (value or 0) >= 0.05) for value in own])
+            (task, [("" if value is None else percent(value), (value or 0) >= HEALTH_SHOWN) for value in own])
             for task, own in rows
         ],
         "clean": len(rates) - len(rows),

@@ -17,14 +17,12 @@ from harness.report.changes import comparison_of, verdict_of
 from harness.report.content import Report, Table
 from harness.report.origins import differing, licences_of, origins_of, tasks_of
 from harness.report.people import Series, labels_of, name_of, series_of
-from harness.report.scores import FLAGGED, cell_ends, ends, number, suites_of
+from harness.report.scores import cell_ends, ends, number, suites_of
 from harness.report.signs import signatures_of
 from harness.show import plural, signed
+from harness.show.outcome import HEALTH_SHOWN
 from harness.show.words import visible
 from harness.store import redact
-
-RECIPE = "recipe"
-"""Type of a claim that holds for a way of training: single seeds of it say less."""
 
 _LONGEST_TEXT = 600
 """Characters of an item's text that are shown; the middle of a longer one is left out."""
@@ -42,7 +40,7 @@ def _content(report: Report) -> dict[str, Any]:
     labels, series, tasks = labels_of(report.runs, report.labels), series_of(report), tasks_of(report.runs)
     suites = [_with_ids(suite, number) for number, suite in enumerate(suites_of(series), 1)]
     comparisons = [comparison_of(report, place, labels) for place in range(len(report.comparisons))]
-    runs = origins_of(report.runs, labels)
+    runs = origins_of(report.runs, labels, report.checked)
     signatures = [signatures_of(title, signs) for title, signs in report.signatures]
     tables = [_table(table, place) for place, table in enumerate(report.tables, 1)]
     css = (files("harness") / "assets" / "templates" / "report" / "page.css").read_text(encoding="utf-8")
@@ -69,7 +67,7 @@ def _content(report: Report) -> dict[str, Any]:
         "tasks": tasks,
         "task_ids": {task["name"]: task["id"] for task in reversed(tasks)},
         "licences": licences_of(tasks),
-        "flagged": f"{100 * FLAGGED:g}",
+        "flagged": f"{100 * HEALTH_SHOWN:g}",
     }
 
 
@@ -105,7 +103,7 @@ def _lead(report: Report, suites: Sequence[Mapping[str, Any]], series: Sequence[
 def _claims(report: Report) -> Iterator[dict[str, str]]:
     """Of each comparison what it begins with, the claims about its suites; of recipes alone where there are some."""
     labels = labels_of(report.runs, report.labels)
-    recipes = [comparison for comparison in report.comparisons if comparison.claim_type == RECIPE]
+    recipes = [comparison for comparison in report.comparisons if comparison.pairs is not None]
     for comparison in recipes or report.comparisons:
         names = [name_of(report, labels, run) for run in (comparison.candidate, comparison.baseline)]
         who = " against ".join(names) if len(report.comparisons) > 1 else ""

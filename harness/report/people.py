@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
 
 from harness.nouns import Run
 from harness.report.content import Report
 from harness.show import plural
+from harness.show.facts import mapping
 
 SHORT_ID = 12
 """Characters of a run id that name it on the page and on the command line."""
@@ -62,11 +62,6 @@ def name_of(report: Report, labels: Mapping[str, str], runs: str) -> str:
     if len(arms) == 1 and (arm := arms.pop()):
         return f"{arm} ({plural(len(ids), 'seed')})"
     return " + ".join(labels.get(run, run[:SHORT_ID]) for run in ids)
-
-
-def mapping(value: Any) -> Mapping[str, Any]:
-    """The value where it is a mapping; a record of another origin may hold anything."""
-    return value if isinstance(value, Mapping) else {}
 
 
 def _checkpoint(run: Run) -> str:

@@ -11,13 +11,12 @@ import numpy as np
 from harness.metrics.folds import LOWER_IS_BETTER
 from harness.nouns import Interval, Run
 from harness.report.axis import score_axis
-from harness.report.people import Series, mapping
+from harness.report.people import Series
 from harness.show import interval as ends_of
 from harness.show import percent, plural
+from harness.show.facts import mapping
+from harness.show.outcome import HEALTH_SHOWN
 from harness.stats.intervals import mean_standard_error, t_quantile
-
-FLAGGED = 0.05
-"""Health rates from here on stand beside the score."""
 
 _MOST_FLAGS = 2
 
@@ -44,6 +43,13 @@ def task_entries(run: Run) -> dict[str, Entry]:
     return {entry["name"]: entry for entry in run.manifest["tasks"]}
 
 
+def limit_of(limit: float | None) -> str:
+    """How many items of a task were asked, where not all were."""
+    if limit is None:
+        return ""
+    return f"at most {limit:g} per task" if limit >= 1 else f"a sample of {percent(limit)} % per task"
+
+
 def _key(run: Run, suite: Entry) -> tuple[Any, ...]:
     limit = run.manifest.get("limit")
     return suite["name"], suite.get("digest"), limit
@@ -63,7 +69,7 @@ def _suite(key: tuple[Any, ...], suite: Entry, scored: Sequence[tuple[Series, li
         "title": suite.get("title") or "",
         "version": suite.get("version"),
         "digest": str(suite.get("digest") or "")[:12],
-        "limit": key[2],
+        "limit": limit_of(key[2]),
         "count": sum(first[task]["items"] or 0 for task in suite["tasks"] if task in first),
         "families": list(dict.fromkeys(task["family"] for task in tasks)),
         "pooled": ", ".join(suite.get("pooled") or ()),
@@ -156,7 +162,7 @@ def _flags(entries: Sequence[Entry]) -> list[str]:
     """The highest health rates, in words; of seeds their means. Rates of the gold answers say nothing of the model."""
     rates = [mapping(entry.get("health")) for entry in entries]
     means = {name: _mean([own[name] for own in rates if name in own]) for name in _all(rates)}
-    high = [(value, name) for name, value in means.items() if value >= FLAGGED and not name.startswith("gold_")]
+    high = [(value, name) for name, value in means.items() if value >= HEALTH_SHOWN and not name.startswith("gold_")]
     worst = sorted(high, key=lambda pair: -pair[0])
     words = [f"{percent(value)} % {name.replace('_', ' ')}" for value, name in worst[:_MOST_FLAGS]]
     more = len(worst) - _MOST_FLAGS

@@ -14,6 +14,7 @@ from pages import Page, check_page, scored_run
 from harness.baseline import Pointer, accept, write_pointer
 from harness.cli import main
 from harness.nouns import Run
+from harness.store import Checked, write_checked
 
 RNG = np.random.default_rng(5)
 BASE = (RNG.random(80) < 0.6).astype(float)
@@ -102,6 +103,23 @@ def test_texts_can_be_left_out(place: Path, typed: Typed) -> None:
     assert "A third party's words." in typed(candidate.id, "-B", baseline.id)[1].words("pre")
     _, page = typed(candidate.id, "-B", baseline.id, "--show_flips", 0)
     assert page.all("pre") == []
+
+
+def test_what_training_data_was_checked_for_is_told(two: tuple[Run, Run], typed: Typed, refused: Refused) -> None:
+    """A check of contamination beside the run is told with its corpus; none is said to be none; a changed one stops."""
+    _, page = typed(two[0].id, two[1].id)
+    facts = [words for words in page.words("dd") if words.startswith("quick: not checked")]
+    assert len(facts) == 2
+    tasks = {"topic": {"items": 80, "text": 1, "sentence": 2, "13-gram": 4, "8-gram": 6}}
+    suites = {suite["name"]: suite["digest"] for suite in two[0].manifest["suites"]}
+    record = write_checked(Path("runs"), Checked(two[0].id, "1", "corpus.jsonl", "ab" * 32, 1200, suites, tasks))
+    _, page = typed(two[0].id, two[1].id)
+    (told,) = [words for words in page.words("dd") if "corpus.jsonl" in words]
+    assert "1,200 rows" in told
+    assert "5.0 % of 80 tc items" in told
+    record.write_text(record.read_text().replace("1200", "1300"))
+    refused(65, f"report {two[0].id} -o page.html", record.name, "changed", "harness contamination")
+    typed(two[1].id)
 
 
 def test_no_run(refused: Refused, place: Path, capsys: pytest.CaptureFixture[str]) -> None:

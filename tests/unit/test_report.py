@@ -272,6 +272,19 @@ def test_a_failed_run_is_said_first(tmp_path: Path) -> None:
     assert "1 run unscored" in page.words("small")
 
 
+def test_what_a_record_does_not_tell_is_left_out(tmp_path: Path) -> None:
+    """A run of another origin gives no line without a value, and no word such as None."""
+    engine = {"model": "hf", "imported": "lm-eval", "batch_size": None}
+    seeds = {"python": 0, "numpy": None, "torch": None, "fewshot": None}
+    entries = {"topic": {"digest": None, "revision": None, "licence": None, "of": None, "chance": None}}
+    run = scored_run(tmp_path, {"topic": BASE}, engine=engine, seeds=seeds, prompting={}, entries=entries, seconds=None)
+    page = check_page(html(Report("Imported", runs=(run,))))
+    facts = dict(zip(page.words("dt"), page.words("dd"), strict=True))
+    assert (facts["Engine"], facts["Seeds"]) == ("hf, imported from lm-eval", "python=0")
+    assert not {"Device", "Time", "Parent"} & set(facts)
+    assert "None" not in page.all("main")[0].text
+
+
 def test_what_was_left_out_is_said(tmp_path: Path) -> None:
     """Dropped items stand beside the row and in words; warnings are set apart."""
     failed = edited(rows("topic", BETTER), {0: {"error": "no answer", "counts": {}}})
@@ -346,6 +359,9 @@ def test_a_verdict_leads_with_what_decides_it(two: tuple[Run, Run]) -> None:
     assert top == "FAIL org/tuned against org/base, general 1.0 on quick names fell."
     assert page.words("span", class_="pill") == ["FAIL", "FAIL", "FAIL", "PASS", "PASS"]
     assert "1 task watched" in page.words("summary")
+    recipe = replace(verdict, comparison=replace(report.comparisons[0], pairs=3))
+    page = check_page(html(replace(report, comparisons=(recipe.comparison,), verdicts=(recipe,))))
+    assert {"Pairs", "Pairs needed"} <= set(page.words("th"))
 
 
 def test_signs_that_are_shown_come_first(two: tuple[Run, Run]) -> None:
@@ -371,11 +387,14 @@ def test_runs_that_are_called_alike_are_told_apart(two: tuple[Run, Run], tmp_pat
 
 def test_suites_of_two_versions_are_two(tmp_path: Path) -> None:
     """Runs of one suite under another limit are not set in one table."""
-    runs = [scored_run(tmp_path, {"topic": BASE}, checkpoint=str(i), limit=limit) for i, limit in enumerate((None, 50))]
+    limits = (None, 50, 0.25)
+    runs = [scored_run(tmp_path, {"topic": BASE}, checkpoint=str(i), limit=limit) for i, limit in enumerate(limits)]
     page = check_page(html(Report("Two", runs=tuple(runs))))
     captions = page.words("caption")
-    assert sum("120 items in 1 task" in caption for caption in captions) == 2
+    assert sum("120 items in 1 task" in caption for caption in captions) == 3
     assert sum("at most 50 per task" in caption for caption in captions) == 1
+    assert sum("a sample of 25.0 % per task" in caption for caption in captions) == 1
+    assert "quick 1.0" in dict(zip(page.words("dt"), page.words("dd"), strict=True))["Suites"]
 
 
 CHANGES = st.lists(st.tuples(st.floats(-1, 1), st.floats(0, 1), st.floats(0, 1)), max_size=20)

@@ -1,11 +1,11 @@
-"""What a board says of contamination: how many of a suite's items stand in the training data of a run."""
+"""What boards and pages say of contamination: how many of a suite's items stand in the training data of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.show import percent, plural
+from harness.show.words import percent, plural
 from harness.store import Checked
 
 NOT_CHECKED = "not checked"
