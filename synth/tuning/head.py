@@ -2,8 +2,8 @@
 
 TRL's fused head (trl.trainer.utils, ``add_fused_lm_head``) drops the positions without a label where it runs on Triton.
 Elsewhere it computes the logits of every position, to spare compilers new shapes, and masks the loss of the prompts
-afterwards. On a CPU nothing is compiled, and prompts are most of an instruction corpus: without them the loss is the same
-and a step of the embedded checkpoint takes less than half of the time.
+afterwards. On a CPU nothing is compiled, and prompts are most of an instruction corpus: without them the loss is the
+same and a step of the embedded checkpoint takes less than half of the time.
 """
 
 from __future__ import annotations
