@@ -252,7 +252,11 @@ def test_a_run_is_scored_on_clean_items_and_the_board_says_so(
     assert not any(text[:20] in content for text in texts)
     assert str(tmp_path) not in content
     assert call(store, verb="verify")[0] == 0
-    assert call("build", verb="leaderboard")[0] == 0
+    code, printed, _ = call("build", "--json", verb="leaderboard")
+    assert code == 0
+    rows_of_board = json.loads(printed)["boards"][0]["rows"]
+    (check,) = next(row["contamination"] for row in rows_of_board if row["run_id"] == ours.id)
+    assert check["tasks"]["quick_topic"] == {"items": 114, "text": 40, "sentence": 40, "13-gram": 40, "8-gram": 40}
     page = (tmp_path / "leaderboards" / "quick.md").read_text(encoding="utf-8")
     assert "35.1 % \\(quick\\_topic 35.1 %\\)" in page
     assert "training data train.jsonl, 40 rows" in page
