@@ -46,11 +46,12 @@ def hallucination_changes(comparison: Comparison) -> Iterator[Signature]:
 
 
 def _of_task(name: str, entry: Mapping[str, Any], columns: Columns) -> Signature | None:
+    """The excess on the documents for which spans are predicted: the others are no evidence of it."""
     predicted, gold = (columns.counts.get(rate) for rate in (LEVELS[name], f"gold_{LEVELS[name]}"))
     if predicted is None:
         return None
     gold = np.zeros_like(predicted) if gold is None else gold
-    told = np.nan_to_num(np.hstack([predicted, gold])).any(axis=1)
+    told = predicted[:, 1] > 0  # NaN, where a document failed, is not
     clusters = columns.clusters[told] if entry["unit"] != "item" and columns.clusters is not None else None
     rate, floor = ratio(predicted[told], clusters), ratio(gold[told], clusters)
     if rate is None:

@@ -88,6 +88,8 @@ def _range(asked: Asked) -> Measure | None:
     detail = (
         f" Best {names[top]} {percent(values[top])}, worst {names[bottom]} {percent(values[bottom])}, standard "
         f"deviation {percent(float(values.std(ddof=1)))} points."
+        if value
+        else f" All score {percent(values[top])}."
     )
 
     def null() -> tuple[float, str]:

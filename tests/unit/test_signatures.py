@@ -327,6 +327,17 @@ def test_a_model_that_predicts_no_span_has_no_rate(tmp_path: Path) -> None:
     assert signatures_of(span_run(tmp_path, [(0, 0)] * 20, [(1, 4)] * 20)) == ()
 
 
+def test_few_predicted_spans_show_little(tmp_path: Path) -> None:
+    """Two invented spans in one document of many are not evidence from many documents."""
+    mine = [(2, 2), *[(0, 0)] * 39]
+    (found,) = signatures_of(span_run(tmp_path, mine, [(0, 4)] * 40))
+    assert (found.value, found.items, found.p_worse) == (1.0, 1, 1.0)
+    (found,) = signatures_of(span_run(tmp_path, [(1, 1), *mine], [(0, 4)] * 41))
+    assert found.items == 2
+    assert found.p_worse is not None
+    assert found.p_worse > 0.05
+
+
 def test_degradation_counts_tasks_after_holm(tmp_path: Path) -> None:
     """How many tasks are harmed after correction, how many without it, and the largest fall."""
     n = 400
@@ -395,6 +406,18 @@ def test_every_sign_is_registered(tmp_path: Path) -> None:
     for sign in (*signatures_of(run), *signature_changes(run, run)):
         assert SIGNS[sign.name].higher_is_worse == sign.higher_is_worse
         assert sign.sentence.endswith(".")
+
+
+def test_every_sign_is_documented() -> None:
+    """docs/signatures.md names each sign, with the direction that is worse."""
+    page = (Path(__file__).parents[2] / "docs" / "signatures.md").read_text(encoding="utf-8")
+    lines = {
+        name: [line for line in page.splitlines() if line.startswith("|") and f"`{name}`" in line] for name in SIGNS
+    }
+    assert [name for name, found in lines.items() if len(found) != 1] == []
+    for name, (line,) in lines.items():
+        worse = line.split("|")[3].strip()
+        assert worse == ("either way" if SIGNS[name].either_way else "more" if SIGNS[name].higher_is_worse else "less")
 
 
 def test_records_without_probes_have_no_signs_of_them(tmp_path: Path) -> None:
