@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import resource
 import shlex
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from disks import small_disk
 
 from harness.cli import main
 from harness.store import list_runs
@@ -132,17 +131,6 @@ def test_a_folder_that_is_none_of_ours_is_refused(tmp_path: Path, refused: Refus
     with alone(busy):
         (busy / "corpus.yaml").touch()
         refused(73, ["demo", "-o", str(busy)], "is being worked on by another process")
-
-
-@contextmanager
-def small_disk(size: int) -> Iterator[None]:
-    """No file may grow beyond a size, as on a full disk."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_a_full_disk_is_told(
