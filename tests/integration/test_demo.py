@@ -125,6 +125,7 @@ def test_a_folder_that_is_none_of_ours_is_refused(tmp_path: Path, refused: Refus
     refused(73, ["demo", "-o", str(file)], "is a file", "--output_path")
     refused(73, ["demo", "-o", str(file / "below")], "cannot be written")
     refused(64, ["demo", "-o", str(tmp_path)], "holds something else", "--output_path")
+    refused(64, ["demo", "-o", str(tmp_path / "a,b")], "has a comma")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert file.read_text(encoding="utf-8") == "mine"
     busy = tmp_path / "busy"
@@ -143,6 +144,22 @@ def test_a_full_disk_is_told(
     told = capsys.readouterr().err
     assert told.strip().splitlines()[-1].startswith("harness: ")
     assert "cannot be written" in told
+
+
+def test_a_disk_that_was_full_at_once_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    """What the first attempt left does not make the folder somebody else's."""
+    small(monkeypatch, tmp_path)
+    with small_disk(0):
+        refused(73, ["demo", "-o", str(tmp_path / "out")], "cannot be written")
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("harness.cli.demo._Demonstration.show", interrupt)
+    refused(130, ["demo", "-o", str(tmp_path / "out")], "Interrupted")
+    assert (tmp_path / "out" / "corpus.yaml").is_file()
 
 
 @pytest.mark.slow
