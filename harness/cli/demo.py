@@ -82,15 +82,18 @@ def command(output_path: Path, as_json: bool) -> int:
 
 
 def _refuse_others(out: Path) -> None:
-    """Refuse a folder that is none of ours.
+    """Refuse a folder that is none of ours, or whose name no command line takes.
 
     Raises:
         StoreError: It is a file.
-        UsageError: It holds something else.
+        UsageError: It holds something else, or has a comma in its name.
     """
+    if "," in str(out):
+        raise UsageError(f"Folder {out}", "has a comma in its name, which parts --model_args", "name another folder")
     if out.exists() and not out.is_dir():
         raise StoreError(f"{out}", "is a file", "name a folder with --output_path")
-    if out.is_dir() and any(out.iterdir()) and not (out / _CORPUS).is_file():
+    ours = not out.is_dir() or (out / _CORPUS).is_file()
+    if not ours and any(path.name[0] != "." for path in out.iterdir()):
         raise UsageError(f"Folder {out}", "holds something else", "name another folder with --output_path")
 
 

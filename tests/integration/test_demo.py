@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import resource
 import shlex
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from disks import small_disk
 
 from harness.cli import main
 from harness.store import list_runs
@@ -126,23 +125,13 @@ def test_a_folder_that_is_none_of_ours_is_refused(tmp_path: Path, refused: Refus
     refused(73, ["demo", "-o", str(file)], "is a file", "--output_path")
     refused(73, ["demo", "-o", str(file / "below")], "cannot be written")
     refused(64, ["demo", "-o", str(tmp_path)], "holds something else", "--output_path")
+    refused(64, ["demo", "-o", str(tmp_path / "a,b")], "has a comma")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert file.read_text(encoding="utf-8") == "mine"
     busy = tmp_path / "busy"
     with alone(busy):
         (busy / "corpus.yaml").touch()
         refused(73, ["demo", "-o", str(busy)], "is being worked on by another process")
-
-
-@contextmanager
-def small_disk(size: int) -> Iterator[None]:
-    """No file may grow beyond a size, as on a full disk."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_a_full_disk_is_told(
@@ -155,6 +144,22 @@ def test_a_full_disk_is_told(
     told = capsys.readouterr().err
     assert told.strip().splitlines()[-1].startswith("harness: ")
     assert "cannot be written" in told
+
+
+def test_a_disk_that_was_full_at_once_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refused: Refused
+) -> None:
+    """What the first attempt left does not make the folder somebody else's."""
+    small(monkeypatch, tmp_path)
+    with small_disk(0):
+        refused(73, ["demo", "-o", str(tmp_path / "out")], "cannot be written")
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("harness.cli.demo._Demonstration.show", interrupt)
+    refused(130, ["demo", "-o", str(tmp_path / "out")], "Interrupted")
+    assert (tmp_path / "out" / "corpus.yaml").is_file()
 
 
 @pytest.mark.slow
