@@ -32,7 +32,7 @@ class Reading(TypedDict):
             (normalised text), (label); None where nothing could be read.
         reading: Whether the format's own parser took it, or the repair, or neither.
         other: Another format that takes the text, where the parser of the asked one does not.
-        text: The answer of machine reading as it was written.
+        text: The answer of machine reading as it was written; of any family the whole text where nothing could be read.
     """
 
     answer: Tuples | None
@@ -67,7 +67,7 @@ def reading(text: str, question: Instruction, form: str) -> Reading:
         "answer": None if listed is None else tuples(listed, question.family),
         "reading": "failed" if listed is None else "repaired" if repaired else "strict",
         "other": other_format(text, question, form) if strict is None or form == PLAIN.id else None,
-        "text": listed[0]["text"] if listed and question.family is Family.MRC else None,
+        "text": text if listed is None else listed[0]["text"] if listed and question.family is Family.MRC else None,
     }
 
 

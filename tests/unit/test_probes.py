@@ -59,6 +59,7 @@ def test_entities_are_read_strictly_then_repaired_then_not_at_all(
     said = reading(text, NER, form)
     assert (said["reading"], said["other"]) == (how, other)
     assert said["answer"] == (None if how == "failed" else GOLD)
+    assert said["text"] == (text if how == "failed" else None)
 
 
 @pytest.mark.parametrize(
