@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -288,15 +287,3 @@ def seconds_left(plan: Plan, spent: Mapping[str, Sequence[float]]) -> float | No
     if not all(name in spent for name in todo):
         return None
     return sum(sum(spent[name]) / len(spent[name]) for name in todo)
-
-
-def read_document(out: Path) -> Mapping[str, Any] | None:
-    """The ``experiment.json`` of an earlier call; None where there is none."""
-    path = out / "experiment.json"
-    if not path.is_file():
-        return None
-    try:
-        content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path}", f"is no JSON ({error})", "remove it") from error
-    return content

@@ -41,16 +41,14 @@ class Asking:
 
     def key(self, suites: tuple[str, ...], digests: Mapping[str, str]) -> str:
         """Digest of everything that shapes a run: equal keys mean that a recorded run answers the question."""
-        request, limit = self.request, self.limits[suites]
-        return digest_of(
-            {
-                "suites": {name: self.digests[name] for name in suites},
-                "checkpoint": {name: digests[name] for name in _SCORED if name in digests},
-                "model": request.model.model,
-                "prompting": asdict(request.prompting),
-                "limit": None if limit is None else float(limit),
-                "seeds": list(request.seeds),
-            }
+        request = self.request
+        return _key(
+            digests,
+            self.limits[suites],
+            suites={name: self.digests[name] for name in suites},
+            model=request.model.model,
+            prompting=asdict(request.prompting),
+            seeds=list(request.seeds),
         )
 
 
@@ -85,22 +83,24 @@ def recorded(store: Path) -> dict[str, Run]:
     for run in list_runs(store):
         manifest = run.manifest
         if manifest["status"] == Status.COMPLETE and not manifest.get("gen_kwargs"):
-            found.setdefault(_key(manifest), run)
+            found.setdefault(_recorded_key(manifest), run)
     return found
 
 
-def _key(manifest: Mapping[str, Any]) -> str:
-    digests = manifest["checkpoint"]["digests"]
-    return digest_of(
-        {
-            "suites": {suite["name"]: suite["digest"] for suite in manifest["suites"]},
-            "checkpoint": {name: digests[name] for name in _SCORED if name in digests},
-            "model": manifest["engine"]["model"],
-            "prompting": manifest["prompting"],
-            "limit": None if manifest["limit"] is None else float(manifest["limit"]),
-            "seeds": [manifest["seeds"][name] for name in ("python", "numpy", "torch", "fewshot")],
-        }
+def _recorded_key(manifest: Mapping[str, Any]) -> str:
+    return _key(
+        manifest["checkpoint"]["digests"],
+        manifest["limit"],
+        suites={suite["name"]: suite["digest"] for suite in manifest["suites"]},
+        model=manifest["engine"]["model"],
+        prompting=manifest["prompting"],
+        seeds=[manifest["seeds"][name] for name in ("python", "numpy", "torch", "fewshot")],
     )
+
+
+def _key(digests: Mapping[str, str], limit: float | None, **facts: Any) -> str:
+    checkpoint = {name: digests[name] for name in _SCORED if name in digests}
+    return digest_of({"checkpoint": checkpoint, "limit": None if limit is None else float(limit), **facts})
 
 
 def score(cell: Cell, suites: tuple[str, ...], asking: Asking, screen: Screen) -> Outcome:
