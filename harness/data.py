@@ -70,7 +70,7 @@ def mirrored(dataset: str, mirror: Path, config: str | None = None) -> Path | No
         folder = candidates[0] if len(candidates) == 1 else folder
     if not (folder / "README.md").is_file():
         return None
-    return folder if config is None or config in _configs(folder) else None
+    return folder if config is None or config in configs_of(folder) else None
 
 
 def mirror_splits(folder: Path, config: str | None) -> dict[str, list[Path]]:
@@ -79,7 +79,7 @@ def mirror_splits(folder: Path, config: str | None) -> dict[str, list[Path]]:
     Raises:
         DataError: The front matter does not name the configuration, or its files are gone.
     """
-    configs = _configs(folder)
+    configs = configs_of(folder)
     name = config if config is not None else ("default" if "default" in configs else next(iter(configs), None))
     if name not in configs:
         raise DataError(
@@ -94,7 +94,12 @@ def mirror_splits(folder: Path, config: str | None) -> dict[str, list[Path]]:
     return splits
 
 
-def _configs(folder: Path) -> dict[str, Any]:
+def configs_of(folder: Path) -> dict[str, Any]:
+    """Configurations that the README of a data set's folder names, by name; empty where it names none.
+
+    Raises:
+        DataError: It has no YAML front matter.
+    """
     return {entry["config_name"]: entry for entry in _front_matter(folder).get("configs", [])}
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from threading import Thread
@@ -15,6 +17,9 @@ from harness.errors import UnavailableError
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_AHEAD = 4
+"""Inputs of a stream that wait for each process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +45,37 @@ class Local:
         if self.workers == 1 or len(inputs) < 2:
             yield from map(function, inputs)
             return
-        count = min(self.workers, len(inputs))
-        pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_end_with_parent)
-        try:
+        with _processes(min(self.workers, len(inputs))) as pool:
             yield from pool.map(function, inputs)
-        except BrokenProcessPool as error:
-            raise UnavailableError(
-                "A process of this step", "was ended from outside, perhaps for want of memory",
-                "run again, with fewer --workers where memory is short",
-            ) from error  # fmt: skip
-        finally:
-            pool.shutdown(cancel_futures=True)
+
+    def stream(self, function: Callable[[T], R], inputs: Iterable[T]) -> Iterator[R]:
+        """As :meth:`map`, of inputs that are made one by one: only a few of them are in memory at a time."""
+        if self.workers == 1:
+            yield from map(function, inputs)
+            return
+        waiting: deque[Future[R]] = deque()
+        with _processes(self.workers) as pool:
+            for one in inputs:
+                waiting.append(pool.submit(function, one))
+                if len(waiting) > _AHEAD * self.workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[ProcessPoolExecutor]:
+    """A pool of processes that end with this one."""
+    pool = ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_end_with_parent)
+    try:
+        yield pool
+    except BrokenProcessPool as error:
+        raise UnavailableError(
+            "A process of this step", "was ended from outside, perhaps for want of memory",
+            "run again, with fewer --workers where memory is short",
+        ) from error  # fmt: skip
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _end_with_parent() -> None:

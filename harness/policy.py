@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from harness.errors import CardError, MissingInputError, UsageError
+from harness.nouns import Claim
 from harness.scores import HEALTH
 from harness.signs import SIGNS
 
@@ -92,6 +93,11 @@ class Policy:
     def margin(self, task: str) -> float:
         """The margin of a task."""
         return self.margins.get(task, self.task_margin)
+
+
+def watched(claim: Claim) -> bool:
+    """Whether a verdict can do without this claim's PASS: it watches a task, and can only fail."""
+    return ": watched task " in claim.claim
 
 
 def policy_names() -> list[str]:

@@ -1,4 +1,4 @@
-"""Runs with probes for tests: answers to several renderings of the same documents, with counts as a probe card has them."""
+"""Runs with probes for tests: answers to several renderings of the same documents, counted as a probe card does."""
 
 from __future__ import annotations
 
@@ -44,9 +44,7 @@ def extraction(task: str, answers: Sequence[Facts], gold: Sequence[Sequence[str]
     ]
 
 
-def probe_run(
-    store: Path, probes: Mapping[str, tuple[Mapping[str, Any], Sequence[Record]]], **changes: Any
-) -> Run:
+def probe_run(store: Path, probes: Mapping[str, tuple[Mapping[str, Any], Sequence[Record]]], **changes: Any) -> Run:
     """Commit a run of probes.
 
     Args:
@@ -68,9 +66,7 @@ def folds(records: Sequence[Record]) -> dict[str, str]:
     return {name: "micro_f1" if length == 3 else "mean" for name, length in counts.items()}
 
 
-def formats(
-    store: Path, answers: Mapping[str, Sequence[Facts]], gold: Sequence[Sequence[str]], **changes: Any
-) -> Run:
+def formats(store: Path, answers: Mapping[str, Sequence[Facts]], gold: Sequence[Sequence[str]], **changes: Any) -> Run:
     """A run of format probes of ``quick_ner``; formats whose name begins with ``new`` are held out.
 
     Args:

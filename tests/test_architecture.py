@@ -24,7 +24,7 @@ from synth.tuning import recipe as tuning
 
 REPO = Path(__file__).resolve().parent.parent
 SOURCES = sorted(path for package in ("harness", "synth") for path in (REPO / package).rglob("*.py"))
-LONGER = {"harness/nouns.py": 480}  # the whole vocabulary, in one place by design
+LONGER = {"harness/nouns.py": 490}  # the whole vocabulary, in one place by design
 MAX_FILE_LINES, MAX_FUNCTION_LINES, P90_FUNCTION_LINES = 400, 60, 30
 HEAVY = {"torch", "transformers", "peft", "datasets", "lm_eval", "pandas", "sklearn"}
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")

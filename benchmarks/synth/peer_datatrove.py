@@ -1,7 +1,8 @@
 """The steps of ``benchmarks.synth.peers`` by datatrove; run by an interpreter that has it, prints one JSON document.
 
-``python peer_datatrove.py FOLDER NGRAM TOKENIZER``, where the tokenizer is datatrove's own for English (``spacy``), or
-``split``: the words between spaces of the text that datatrove has simplified, which is what the harness compares.
+``python peer_datatrove.py FOLDER NGRAM TOKENIZER [contamination]``, the last for that step alone. The tokenizer is
+datatrove's own for English (``spacy``), or ``split``: the words between spaces of the text that datatrove has
+simplified, which is what the harness compares.
 """
 
 from __future__ import annotations
@@ -75,14 +76,16 @@ def contaminated(folder: Path, n: int, tokenizer: str) -> tuple[int, float]:
 
 
 def main() -> None:
-    """Measure both steps."""
-    folder, n, tokenizer = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    """Measure the steps."""
+    folder, n, tokenizer, *only = Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:]
+    rows = []
     start = time.process_time()
-    found = near_duplicates(folder, tokenizer)
+    if not only:
+        found = near_duplicates(folder, tokenizer)
+        rows.append({"step": "near-duplicates", "found": found, "cpu_s": time.process_time() - start})
     middle = time.process_time()
     dirty, built = contaminated(folder, n, tokenizer)
-    rows = [
-        {"step": "near-duplicates", "found": found, "cpu_s": middle - start},
+    rows += [
         {"step": "index of test items", "found": None, "cpu_s": built},
         {"step": "contamination", "found": dirty, "cpu_s": time.process_time() - middle - built},
     ]

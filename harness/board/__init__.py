@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.board.pages import MARKER, board_page, index_page
@@ -17,7 +17,7 @@ from harness.board.records import read_store, remedy
 from harness.board.table import Board, Compare, make_board
 from harness.errors import MissingInputError, RunRecordError, UsageError
 from harness.nouns import Run
-from harness.store import Problem
+from harness.store import Problem, read_checked
 from harness.store.disk import replace_file
 
 __all__ = ["Board", "Built", "Compare", "Order", "build", "check", "write"]
@@ -106,7 +106,10 @@ def _built(order: Order, runs: Sequence[Run], compare: Compare) -> Built:
     for run in order.baselines:
         if run.id not in known:
             raise MissingInputError(f"Baseline {run.id[:12]}", f"is not in {order.store}", "copy its record there")
-    boards = tuple(make_board(name, runs, order.baselines, compare) for name in _suites(order, runs))
+    checked = read_checked(order.store)
+    boards = tuple(
+        replace(make_board(name, runs, order.baselines, compare), checked=checked) for name in _suites(order, runs)
+    )
     link = _link(order)
     pages = {f"{board.suite}.md": board_page(board, link) for board in boards}
     return Built(boards, pages | {INDEX: index_page(boards, len(runs))}, len(runs))

@@ -9,11 +9,14 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 
-from harness.board.markdown import escaped
 from harness.board.standing import Standing
 from harness.board.table import Board, Row
 from harness.nouns import Comparison, Run
 from harness.show import percent, signed
+from harness.show.exposure import exposure, exposure_notes
+from harness.show.facts import engine_of, mapping
+from harness.show.markdown import escaped
+from harness.store import Checked
 
 MARKER = "<!-- Built by harness leaderboard build; harness leaderboard check fails where it is edited. -->"
 FLAGGED = 0.05
@@ -36,7 +39,7 @@ def board_page(board: Board, link: str | None) -> str:
         entry=baseline.standing.entry if baseline is not None else {},
         baseline=None if baseline is None else _facts(baseline.standing.run, link),
         families=list(_families(board)),
-        rows=[_row(row, link) for row in board.rows],
+        rows=[_row(row, link, board.checked) for row in board.rows],
         unlike=[_unlike(standing, reasons, link) for standing, reasons in board.unlike],
         failed=[_facts(run, link) | {"reasons": _few(reasons)} for run, reasons in board.failed],
         margin=next((percent(row.change.margin) for row in board.rows if row.change is not None), None),
@@ -100,7 +103,7 @@ def _families(board: Board) -> Iterator[str]:
     yield from score.families if score is not None else ()
 
 
-def _row(row: Row, link: str | None) -> dict[str, Any]:
+def _row(row: Row, link: str | None, checked: Mapping[str, Sequence[Checked]]) -> dict[str, Any]:
     score = row.standing.score
     if score is None:
         raise ValueError("a row of a board has a score")
@@ -119,6 +122,7 @@ def _row(row: Row, link: str | None) -> dict[str, Any]:
             for family, value in score.families.items()
         ],
         "health": _health(row.standing),
+        "contamination": exposure(row.standing.entry, checked.get(row.standing.run.id, ())),
         "count": f"{row.standing.total:,}",
         "flips": _flips(row.comparison),
     }
@@ -137,17 +141,15 @@ def _unlike(standing: Standing, reasons: Sequence[str], link: str | None) -> dic
 def _facts(run: Run, link: str | None) -> dict[str, Any]:
     """What is shown of every run, ranked or not."""
     manifest = run.manifest
-    checkpoint = _mapping(manifest["checkpoint"])
-    digests = _mapping(checkpoint.get("digests"))
+    checkpoint = mapping(manifest["checkpoint"])
+    digests = mapping(checkpoint.get("digests"))
     weights = str(digests.get("weights") or digests.get("model_sha") or "unknown")
-    contamination = manifest.get("contamination")
     return {
         "model": _model(manifest),
         "revision": checkpoint.get("revision") or "no revision",
         "weights": weights[:12],
         "producer": checkpoint.get("producer") or UNKNOWN,
-        "engine": _engine(manifest["engine"]),
-        "contamination": contamination if isinstance(contamination, str) and contamination else "not checked",
+        "engine": engine_of(manifest),
         "date": _date(run),
         "record": run.id[:12],
         "link": None if link is None else "/".join(part for part in (link, run.id, "run.json") if part != "."),
@@ -155,23 +157,9 @@ def _facts(run: Run, link: str | None) -> dict[str, Any]:
 
 
 def _model(manifest: Mapping[str, Any]) -> str:
-    checkpoint = _mapping(manifest["checkpoint"])
+    checkpoint = mapping(manifest["checkpoint"])
     adapter = checkpoint.get("adapter")
     return str(checkpoint.get("reference") or "unknown") + (f" + {adapter}" if adapter else "")
-
-
-def _engine(engine: Any) -> str:
-    if not isinstance(engine, Mapping):
-        return str(engine)
-    batch, largest = engine.get("batch_size"), engine.get("largest_batch")
-    auto = str(batch).startswith("auto") and largest
-    parts = (
-        engine.get("model"),
-        str(engine.get("dtype") or "").removeprefix("torch."),
-        f"batch {batch} ({largest})" if auto else f"batch {batch}",
-        f"imported from {engine['imported']}" if engine.get("imported") else "",
-    )
-    return ", ".join(str(part) for part in parts if part)
 
 
 def _health(standing: Standing) -> list[str]:
@@ -200,19 +188,21 @@ def _flips(comparison: Comparison | None) -> str:
     return f"{percent(flips / items)} %" if items else UNKNOWN
 
 
-def _notes(board: Board) -> Iterator[str]:
-    """What the comparisons with the baseline say beside their numbers."""
+def _notes(board: Board) -> Iterator[Sequence[str]]:
+    """What the comparisons with the baseline say beside their numbers, and what training data was checked."""
     for row in board.rows:
+        run = row.standing.run
+        for first, *others in exposure_notes(row.standing.entry, board.checked.get(run.id, ())):
+            yield f"{run.id[:12]}: {first}", *others
         if row.comparison is None:
             continue
-        run = row.standing.run
         left_out = [
             f"{task.task} leaves out {', '.join(f'{number:,} {why}' for why, number in task.dropped.items())}"
             for task in row.comparison.tasks
             if task.dropped
         ]
         for note in (*row.comparison.warnings, *left_out):
-            yield f"{run.id[:12]}: {note}"
+            yield (f"{run.id[:12]}: {note}",)
 
 
 def _few(reasons: Sequence[str]) -> list[str]:
@@ -221,7 +211,3 @@ def _few(reasons: Sequence[str]) -> list[str]:
 
 def _date(run: Run) -> str:
     return str(run.manifest["date"])[:10]
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}

@@ -1,4 +1,4 @@
-"""The records that a board rests on: every run folder of a store, verified byte for byte."""
+"""The records that a board rests on: every run folder of a store and what is beside it, verified byte for byte."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.errors import MissingInputError
 from harness.nouns import Run
-from harness.store import Problem, load_run, verify
+from harness.store import CHECKED, Problem, checked_problems, load_run, verify
 
 _RUN_ID = re.compile(r"[0-9a-f]{64}")
 
@@ -35,11 +35,14 @@ def read_store(store: Path, allow_texts: bool) -> tuple[list[Run], list[Problem]
             found = list(_unfit(run, folder, allow_texts))
             runs.append(run)
         problems += found
+    problems += [Problem(*problem) for problem in checked_problems(store)]
     return sorted(runs, key=lambda run: (run.manifest["date"], run.id)), problems
 
 
 def remedy(problem: Problem) -> str:
     """What the user can do about a problem of :func:`read_store`."""
+    if problem.file.startswith(CHECKED):
+        return "check again with harness contamination, or remove the record"
     if "texts" in problem.what:
         return "score it again with --no_log_samples, or pass --allow_texts"
     return "rename the folder" if "named" in problem.what else "restore it from a copy, or remove the record"

@@ -14,6 +14,7 @@ from harness.errors import RunRecordError
 from harness.nouns import Comparison, GroupComparison, Run, Status
 from harness.stats.multiplicity import holm
 from harness.stats.ranks import rank_sets
+from harness.store import Checked
 
 Compare = Callable[[Run, Run, Sequence[str]], Comparison]
 """Candidate, baseline and the tasks to compare; raises RunRecordError where the two are unlike."""
@@ -56,6 +57,7 @@ class Board:
         unlike: Runs that answer another question than the baseline, and how it differs.
         failed: Runs that may not be relied on, and why.
         chosen: Whether the baseline was named, rather than taken as the earliest run.
+        checked: What the training data of runs was checked for, by run id.
     """
 
     suite: str
@@ -63,6 +65,7 @@ class Board:
     unlike: tuple[tuple[Standing, Sequence[str]], ...]
     failed: tuple[tuple[Run, Sequence[str]], ...]
     chosen: bool
+    checked: Mapping[str, Sequence[Checked]] = field(default_factory=dict)
 
     @property
     def baseline(self) -> Row | None:

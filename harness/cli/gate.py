@@ -87,8 +87,8 @@ def _document(candidate: str | None, options: Mapping[str, Any]) -> dict[str, An
     if options["sequential"] is not None:
         raise UsageError("--sequential", "is for a checkpoint that is scored now", "pass --run, or leave it out")
     runs = _runs(candidate, options)
-    policies = _policies(options["policy"], runs)
-    verdict = _verdict(runs, policies, options["allow_underpowered"])
+    policies = policies_of(options["policy"], runs)
+    verdict = verdict_of(runs, policies, options["allow_underpowered"])
     warn = all(policy.on_inconclusive == "warn" for policy in policies.values())
     return verdict_document(verdict, runs, options["on_inconclusive"] or ("warn" if warn else "fail"))
 
@@ -144,7 +144,7 @@ def _held_against(reference: str, candidate: Run, store: Path) -> tuple[Run, Run
     return found[0], found[1] if len(found) > 1 else None
 
 
-def _policies(reference: str | None, runs: Mapping[str, Run | None]) -> dict[str, Policy]:
+def policies_of(reference: str | None, runs: Mapping[str, Run | None]) -> dict[str, Policy]:
     """Policy per suite: the given one for all, or what each suite names."""
     from harness.policy import load_policy
 
@@ -157,7 +157,8 @@ def _policies(reference: str | None, runs: Mapping[str, Run | None]) -> dict[str
     return {name: load_policy(reference or policy) for name, policy in suites.items()}
 
 
-def _verdict(runs: Mapping[str, Run | None], policies: Mapping[str, Policy], allow_underpowered: bool) -> Verdict:
+def verdict_of(runs: Mapping[str, Run | None], policies: Mapping[str, Policy], allow_underpowered: bool) -> Verdict:
+    """The verdict on ``candidate`` and ``baseline``, with ``anchor`` and ``aa`` where there are any."""
     from harness.compare import Margins, Scope, compare
     from harness.gate import Evidence, gate
     from harness.policy import margins_of

@@ -140,6 +140,10 @@ def _board(board: Any) -> dict[str, Any]:
                 "mark": row.mark,
                 "ranks": list(row.ranks),
                 "items": row.standing.total,
+                "contamination": [
+                    {"corpus": one.corpus, "digest": one.digest, "method": one.method, "tasks": dict(one.tasks)}
+                    for one in board.checked.get(row.standing.run.id, ())
+                ],
             }
             for row in board.rows
         ],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,8 @@ from harness.metrics.folds import FOLDS
 from harness.nouns import Comparison, Run
 from harness.show import Flip
 from harness.store import file_digest, read_records
-from harness.store.manifest import file_of, items_file
+from harness.store.manifest import file_of
+from harness.store.samples import sample_file
 
 Answers = Mapping[int, Any]
 
@@ -83,7 +83,7 @@ def _described(
 
 def _samples(run: Run, task: str, wanted: set[int]) -> dict[int, Mapping[str, Any]]:
     """Rows of lm-eval's sample log by doc_id; none where the run keeps no log."""
-    name = _log_of(run, task)
+    name = sample_file(run, task)
     if name is None:
         return {}
     path = file_of(Path(run.path), name)
@@ -92,13 +92,6 @@ def _samples(run: Run, task: str, wanted: set[int]) -> dict[int, Mapping[str, An
     entry = next(entry for entry in run.manifest["tasks"] if entry["name"] == task)
     rows = (row for row in _rows(path) if row.get("doc_id") in wanted)
     return {row["doc_id"]: row for row in rows if row.get("filter", entry["filter"]) == entry["filter"]}
-
-
-def _log_of(run: Run, task: str) -> str | None:
-    """Our own sample log of a task, or the imported one, which carries the time in its name."""
-    ours = f"raw/samples/{Path(items_file(task)).name}"
-    imported = re.compile(rf"raw/samples_{re.escape(task)}(_\d{{4}}-[^/]*)?\.jsonl")
-    return next((name for name in run.manifest["files"] if name == ours or imported.fullmatch(name)), None)
 
 
 def _rows(path: Path) -> Iterator[Mapping[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version as version_of
 from importlib.resources import files
@@ -35,6 +35,7 @@ from harness.errors import DataError, StoreError
 from harness.nouns import Task
 
 _ARRAYS = ("first", "place", "doc")
+_FORM = "2"  # of the files; the matching rule has a version of its own
 
 
 def index_of(suites: Sequence[str], mirror: Path | None, include: Sequence[Path], cache: Path) -> Path:
@@ -54,7 +55,8 @@ def index_of(suites: Sequence[str], mirror: Path | None, include: Sequence[Path]
     folder = cache / index_key(suites, mirror, include)[:32]
     if not (folder / "index.json").is_file():
         uncovered: list[Uncovered] = []
-        save(build(item_texts(suites, mirror, include, uncovered), uncovered), folder)
+        ids: dict[str, list[str]] = {}
+        save(build(item_texts(suites, mirror, include, uncovered, ids), uncovered, ids), folder)
     return folder
 
 
@@ -62,11 +64,15 @@ def index_key(suites: Sequence[str], mirror: Path | None, include: Sequence[Path
     """SHA-256 of what shapes an index: the rule, the cards' digests, lm-eval's version, the files of the data."""
     catalog = load_catalog(include)
     stamps = [(suite, task.name, task.digest, _stamp(task, mirror)) for suite, task in tasks_of(suites, catalog)]
-    return digest_of([VERSION, version_of("lm-eval"), stamps])
+    return digest_of([VERSION, _FORM, version_of("lm-eval"), stamps])
 
 
-def build(texts: Iterable[ItemText], uncovered: list[Uncovered] | None = None) -> Index:
-    """The index of test texts; ``uncovered`` is read when they are exhausted."""
+def build(
+    texts: Iterable[ItemText],
+    uncovered: list[Uncovered] | None = None,
+    ids: Mapping[str, Sequence[str]] | None = None,
+) -> Index:
+    """The index of test texts; ``uncovered`` and ``ids`` (of the items, by task) are read when they are exhausted."""
     numbers: dict[str, int] = {}
     places: dict[Place, int] = {}
     items: dict[str, int] = {}
@@ -81,7 +87,9 @@ def build(texts: Iterable[ItemText], uncovered: list[Uncovered] | None = None) -
     distinct = list(numbers)
     first, tables, common = _tables(distinct)
     references = _references(tuple(places), np.array(entries, np.int64).reshape(-1, 3), len(distinct))
-    return Index(distinct, references, first, tables, common, items, tuple(uncovered or ()))
+    items |= {task: len(known) for task, known in (ids or {}).items()}
+    known = [one for task in items for one in (ids or {}).get(task, ())]
+    return Index(distinct, references, first, tables, common, items, tuple(uncovered or ()), known)
 
 
 def save(index: Index, folder: Path) -> None:
@@ -123,6 +131,7 @@ def load(folder: Path) -> Index:
             common=facts["common"],
             items=facts["items"],
             uncovered=tuple(Uncovered(**task) for task in facts["uncovered"]),
+            ids=load_strings(folder, "ids"),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
@@ -132,6 +141,7 @@ def load(folder: Path) -> Index:
 
 def _write(index: Index, folder: Path) -> None:
     save_strings(index.texts, folder, "texts")
+    save_strings(index.ids, folder, "ids")
     save_array(index.first, folder / "words.npy")
     for name in _ARRAYS:
         save_array(getattr(index.references, name), folder / f"{name}.npy")

@@ -63,6 +63,7 @@ class Hit:
         span: Where it stands in the text, in characters.
         test_span: Where it stands in the test text.
         test_text: The test text.
+        whole: Whether the stretch is all of the test text.
     """
 
     level: Level
@@ -75,6 +76,7 @@ class Hit:
     span: Span
     test_span: Span
     test_text: str
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,8 @@ class Index:
         common: Sentences and n-grams that were left out as common wording.
         items: Scored rows per task.
         uncovered: Tasks of the suites that are not in it.
+        ids: Ids that the items' records have in every run, in the order of ``items`` and of the rows; none where they
+            are not known.
     """
 
     texts: Sequence[str]
@@ -133,6 +137,13 @@ class Index:
     common: Mapping[Level, int]
     items: Mapping[str, int]
     uncovered: tuple[Uncovered, ...] = ()
+    ids: Sequence[str] = ()
+
+    def ids_of(self, task: str) -> Sequence[str]:
+        """Ids of a task's items, by row number."""
+        names = list(self.items)
+        before = sum(self.items[name] for name in names[: names.index(task)])
+        return self.ids[before : before + self.items[task]]
 
     def find(self, text: str) -> tuple[Hit, ...]:
         """Every stretch of a text that a test item has too, strongest evidence first."""
@@ -225,10 +236,13 @@ class _Matcher:
     def _hits(self, level: Level, number: int, stretch: tuple[int, int, int]) -> Iterator[Hit]:
         mine, at, count = stretch
         test_text = self.index.texts[number]
+        made, theirs = self.index.words_of_text(number)
         span = self._span(self.text, self.words, self.base + mine, count, self.offset)
-        test_span = self._span(test_text, self.index.words_of_text(number)[0], at, count, 0)
+        test_span = self._span(test_text, made, at, count, 0)
+        whole = count == len(theirs)
         for place, docs in self.index.references.of(number).items():
-            yield Hit(level, place.suite, place.task, place.split, place.kind, docs, count, span, test_span, test_text)
+            where = place.suite, place.task, place.split, place.kind
+            yield Hit(level, *where, docs, count, span, test_span, test_text, whole)
 
     @staticmethod
     def _span(text: str, words: Words, first: int, count: int, offset: int) -> Span:

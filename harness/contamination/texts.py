@@ -67,6 +67,7 @@ def item_texts(
     mirror: Path | None,
     include: Sequence[Path] = (),
     uncovered: list[Uncovered] | None = None,
+    ids: dict[str, list[str]] | None = None,
 ) -> Iterator[ItemText]:
     """Every text of every scored row of the suites, task by task.
 
@@ -75,6 +76,7 @@ def item_texts(
         mirror: Local mirror of datasets, if any.
         include: Folders of the user's own cards.
         uncovered: Tasks that cannot be built here (data not on this machine) are appended; None raises instead.
+        ids: The ids that the items' records have in every run are entered by task, in the order of the rows.
 
     Raises:
         UsageError, CardError, DataError: A suite is unknown or broken.
@@ -95,20 +97,23 @@ def item_texts(
             left_out += 1
             continue
         for leaf in built:
-            yield from _texts(suite, leaf)
+            yield from _texts(suite, leaf, {} if ids is None else ids)
     if left_out == len(chosen):
         raise MissingInputError(
             f"Suites {', '.join(suites)}", "have no task whose data is on this machine", "pass --mirror DIR"
         )
 
 
-def _texts(suite: str, built: Any) -> Iterator[ItemText]:
+def _texts(suite: str, built: Any, ids: dict[str, list[str]]) -> Iterator[ItemText]:
     """Texts of one built task, without those that too many of its rows share."""
+    from harness.engines.items import item_id
+
     task = built.task
-    rows = []
+    rows, known = [], ids.setdefault(task.name, [])
     for doc_id, row in enumerate(built.docs):
         try:
             rows.append(parts(built.lm_task, row))
+            known.append(item_id(built.lm_task, row))
         except Exception as error:  # a card may run any code on a row; the user must learn which row it was
             raise DataError(
                 f"Task {task.name}, row {doc_id}", f"makes no prompt ({type(error).__name__}: {error})",
@@ -129,13 +134,13 @@ def parts(lm_task: Any, row: Mapping[str, Any]) -> list[tuple[str, str]]:
         row: A row of the scored split.
     """
     found: dict[str, str] = {}
-    for kind, text in _fields(row, ""):
+    for kind, text in strings_of(row, ""):
         found.setdefault(text, kind)
     fields = list(found)
     made = {"target": lm_task.doc_to_target(row)}
     if lm_task.config.doc_to_choice is not None:
         made["choices"] = lm_task.doc_to_choice(row)
-    for kind, text in _fields(made, ""):
+    for kind, text in strings_of(made, ""):
         found.setdefault(text, kind)
     prompt = lm_task.doc_to_text(row)
     if isinstance(prompt, str) and not any(len(text) >= _LOOKED_FOR and text in prompt for text in fields):
@@ -143,20 +148,20 @@ def parts(lm_task: Any, row: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(kind, text) for text, kind in found.items() if text]
 
 
-def _fields(value: Any, kind: str) -> Iterator[tuple[str, str]]:
+def strings_of(value: Any, kind: str) -> Iterator[tuple[str, str]]:
     """Every string in a row with the path to it; the strings of a list are one text."""
     if isinstance(value, str):
         yield kind, value.strip()
     elif isinstance(value, Mapping):
         for name, inner in value.items():
-            yield from _fields(inner, f"{kind}.{name}" if kind else str(name))
+            yield from strings_of(inner, f"{kind}.{name}" if kind else str(name))
     elif isinstance(value, list | tuple):
         strings = [part.strip() for part in value if isinstance(part, str)]
         if strings:
             yield kind, _joined(strings)
         for part in value:
             if not isinstance(part, str):
-                yield from _fields(part, kind)
+                yield from strings_of(part, kind)
 
 
 def _joined(strings: Sequence[str]) -> str:

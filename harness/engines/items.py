@@ -66,7 +66,7 @@ class Item:
     @property
     def item(self) -> str:
         """SHA-256 over row and target: equal items have equal ids in every run."""
-        return hashlib.sha256(f"{self.doc_hash}:{self.target_hash}".encode()).hexdigest()
+        return _hash(f"{self.doc_hash}:{self.target_hash}")
 
     @property
     def texts(self) -> list[str]:
@@ -87,6 +87,11 @@ class Item:
 def sampled_as(task: Task) -> str:
     """The name under which a task's rows are sampled: all probes of one task's documents ask the same rows."""
     return str(task.probe.get("of", task.name))
+
+
+def item_id(lm_task: Any, doc: Any) -> str:
+    """The id that a row's record has in every run, without any prompt being built."""
+    return _hash(f"{_doc_hash(doc)}:{_hash(lm_task.doc_to_target(doc))}")
 
 
 def sample_ids(task: str, n_docs: int, limit: float | None, seed: int) -> list[int]:
@@ -175,9 +180,9 @@ def _item(lm_task: Any, doc_id: int, doc: Any, wrapping: _Wrapping) -> Item:
         doc_id=doc_id,
         doc=doc,
         instances=instances,
-        doc_hash=_hash(json.dumps(doc, indent=2, default=_plain, ensure_ascii=False)),
+        doc_hash=_doc_hash(doc),
         prompt_hash=_hash(instances[0].arguments[0]),
-        target_hash=_hash(str(target)),
+        target_hash=_hash(target),
         target=target,
     )
 
@@ -255,6 +260,10 @@ def refuse_double_bos(model: LoadedModel, items: Sequence[Item]) -> None:
             "The prompt", "begins with two BOS tokens (template and tokenizer each add one)",
             "add add_bos_token=False to --model_args",
         )  # fmt: skip
+
+
+def _doc_hash(doc: Any) -> str:
+    return _hash(json.dumps(doc, indent=2, default=_plain, ensure_ascii=False))
 
 
 def _hash(text: Any) -> str:

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from harness.experiment.comparing import Held, compare_arms
-from harness.experiment.document import FILE, document, save
+from harness.experiment.document import FILE, document_of, save
 from harness.experiment.outputs import write_pages
 from harness.experiment.plan import Options, Plan, make_plan
 from harness.experiment.screen import ExperimentScreen
-from harness.experiment.work import Account, Failure, at_work, work
+from harness.experiment.work import Account, Failure, at_work, carry_out
 
 __all__ = ["Done", "ExperimentScreen", "Options", "Plan", "experiment", "make_plan"]
 
@@ -59,9 +59,9 @@ def experiment(matrix: str, options: Options, screen: ExperimentScreen) -> Done:
     plan = make_plan(matrix, options)
     with at_work(options.out):
         screen.plan(plan)
-        account = work(plan, screen, lambda account: save(plan, document(plan, account)))
+        account = carry_out(plan, screen, lambda account: save(plan, document_of(plan, account)))
         held = compare_arms(plan)
-        content = document(plan, account, held)
+        content = document_of(plan, account, held)
         save(plan, content)
         paths = {"experiment": options.out / FILE, "runs": plan.store, **write_pages(plan, held, account.failures)}
     return Done(plan, held, account.failures, content, paths)
@@ -75,4 +75,4 @@ def dry_run(matrix: str, options: Options, screen: ExperimentScreen) -> Mapping[
     """
     plan = make_plan(matrix, options)
     screen.plan(plan)
-    return document(plan, Account())
+    return document_of(plan, Account())

@@ -76,7 +76,7 @@ def compare_arms(plan: Plan) -> list[Held]:
         for suites in plan.matrix.suites
         if all(label in {cell.name for cell in plan.cells.values()} for label in _arms(entry))
     ]
-    return _adjusted(held)
+    return adjusted(held)
 
 
 def _arms(entry: Compare) -> tuple[str, str]:
@@ -138,7 +138,7 @@ def _places(
         yield seed, (ours, suites), (theirs, suites)
 
 
-def _adjusted(held: Sequence[Held]) -> list[Held]:
+def adjusted(held: Sequence[Held]) -> list[Held]:
     """The comparisons with Holm's adjustment over all of them, suite by suite.
 
     Each suite answers a question of its own. Whoever picks the best of several arms has looked at all of them, so all

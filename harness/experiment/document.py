@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
+from harness.engines.environment import versions
 from harness.experiment.comparing import Held, overall
 from harness.experiment.graph import Cell
 from harness.experiment.making import state_of, write_whole
@@ -22,7 +24,7 @@ FILE = "experiment.json"
 FAILED = 65
 
 
-def document(plan: Plan, account: Account, held: Sequence[Held] = ()) -> dict[str, Any]:
+def document_of(plan: Plan, account: Account, held: Sequence[Held] = ()) -> dict[str, Any]:
     """The document.
 
     Args:
@@ -37,8 +39,10 @@ def document(plan: Plan, account: Account, held: Sequence[Held] = ()) -> dict[st
         "matrix": plan.matrix.matrix,
         "title": plan.matrix.title,
         "file": {"name": plan.path.name, "sha256": file_digest(plan.path)},
-        "limit": plan.asking.request.limit,
+        "limits": {" + ".join(suites): limit for suites, limit in plan.asking.limits.items()},
         "seeds": list(plan.matrix.seeds),
+        "versions": versions(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "cells": [_cell(plan, cell, account) for cell in plan.cells.values()],
         "to_make": left,
         "to_score": [_named(place) for place in plan.places() if place not in plan.runs],

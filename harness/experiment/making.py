@@ -31,15 +31,17 @@ def state_of(cell: Cell) -> Mapping[str, Any] | None:
         return None
     try:
         state: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        key = state["key"]
+        key, begun = state["key"], state["status"] == BEGUN
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}", f"cannot be read ({error})", f"remove the folder {cell.folder}") from error
     if key != cell.key:
+        if begun:
+            return None  # the producer itself knows whether it can go on from there
         raise UsageError(
             f"Cell {cell.label}", "was made from another recipe, base or data than the matrix now has",
             f"name another folder with -o, or remove {cell.folder} to make it anew",
         )  # fmt: skip
-    return state if state["status"] == BEGUN or (cell.folder / MANIFEST).is_file() else None
+    return state if begun or (cell.folder / MANIFEST).is_file() else None
 
 
 def is_made(cell: Cell) -> bool:

@@ -23,6 +23,8 @@ EMBEDDED = "embedded"
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]{0,59}$")]
 """A name that becomes a folder and a part of ``{data.name.selection}``."""
 
+Limit = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
 Lines = Mapping[tuple[str, ...], int]
 
 
@@ -91,7 +93,7 @@ class Matrix(Part):
         arms: Producers of checkpoints, by name.
         suites: Suites that every checkpoint is scored on; each list among them is one run.
         compare: What is held against what.
-        limit: Items per task: a count, a share below 1, or null for all.
+        limit: Items per task: a count, a share below 1, or null for all; a mapping gives it per suite.
         apply_chat_template: Wrap prompts in the tokenizer's chat template.
         log_samples: Keep documents, prompts and answers in the records.
         include: Folders with cards and suites of one's own.
@@ -105,7 +107,7 @@ class Matrix(Part):
     arms: dict[Name, Arm] = Field(min_length=1)
     suites: tuple[tuple[str, ...], ...] = Field(min_length=1)
     compare: tuple[Compare, ...] = ()
-    limit: float | None = Field(None, gt=0)
+    limit: Limit | dict[str, Limit] | None = None
     apply_chat_template: bool = False
     log_samples: bool = True
     include: tuple[Path, ...] = ()
@@ -175,7 +177,7 @@ def read_yaml(path: Path, what: str) -> tuple[dict[str, Any], Lines]:
     try:
         text = path.read_text(encoding="utf-8")
         node, content = yaml.compose(text, Loader=yaml.SafeLoader), yaml.safe_load(text)
-        keys = list(_keys(node, (), frozenset()))
+        keys = list(_keys(node, (), frozenset())) if node is not None else []
     except FileNotFoundError as error:
         raise MissingInputError(f"{what} {path}", "is not there", "name a YAML file") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

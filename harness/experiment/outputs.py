@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from harness.board import Order, build, write
+from harness.board import INDEX, Order, build, write
 from harness.compare import Margins, Scope, compare
 from harness.experiment.comparing import Held
 from harness.experiment.making import state_of
@@ -22,6 +23,8 @@ BOARDS, REPORT = "boards", "report.html"
 def write_pages(plan: Plan, held: Sequence[Held], failures: Sequence[Failure]) -> dict[str, Path]:
     """Write boards and report; their paths, none where there is no run yet.
 
+    The boards have no index: that one is for records which may be published.
+
     Raises:
         HarnessError: A record does not verify, or the folder cannot be written.
     """
@@ -29,9 +32,10 @@ def write_pages(plan: Plan, held: Sequence[Held], failures: Sequence[Failure]) -
         return {}
     baselines = {theirs.id: theirs for one in held for _, _, theirs in one.pairs[:1]}
     order = Order(plan.store, plan.options.out / BOARDS, (), tuple(baselines.values()), allow_texts=True)
-    write(build(order, _compared), order.output)
+    built = build(order, _compared)
+    write(replace(built, pages={name: text for name, text in built.pages.items() if name != INDEX}), order.output)
     write_report(_report(plan, held, failures), plan.options.out / REPORT)
-    return {"boards": order.output / "README.md", "report": plan.options.out / REPORT}
+    return {"boards": order.output, "report": plan.options.out / REPORT}
 
 
 def _compared(candidate: Run, baseline: Run, tasks: Sequence[str]) -> Comparison:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -12,7 +12,7 @@ from typing import Any
 
 from harness.catalog import load_catalog
 from harness.data import mirror_folder
-from harness.engines.checkpoint import identify
+from harness.engines.checkpoint import identify, local_folder
 from harness.errors import DataError, HarnessError, UsageError
 from harness.experiment.graph import Cell, Definition, Folders, base_reference, cells, definitions, seeded_names
 from harness.experiment.making import digests_of, is_made, state_of, write_recipe
@@ -125,7 +125,6 @@ def make_plan(reference: str, options: Options) -> Plan:
     request = request_of(
         {
             "store": options.out / "runs",
-            "limit": matrix.limit if options.limit is None else options.limit,
             "mirror": mirror_folder(options.mirror),
             "include": tuple(path.parent / folder for folder in matrix.include),
             "log_samples": matrix.log_samples,
@@ -134,7 +133,7 @@ def make_plan(reference: str, options: Options) -> Plan:
             "device": options.device,
         }
     )
-    asked = asking(request, matrix.suites, load_catalog(request.include))
+    asked = asking(request, _limits(matrix, options.limit, path), load_catalog(request.include))
     plan = Plan(matrix, path, options, found, asked, _policies(matrix, path))
     known = recorded(plan.store)
     for cell in found.values():
@@ -142,6 +141,32 @@ def make_plan(reference: str, options: Options) -> Plan:
             plan.take_in(cell, known)
     plan.made.update(_used_up(plan))
     return plan
+
+
+def _limits(matrix: Matrix, given: float | None, path: Path) -> dict[tuple[str, ...], float | None]:
+    """Items per task of each run: what the command line says, else the matrix, for all suites or for each.
+
+    Raises:
+        UsageError: The command line's is no number of items.
+        DataError: A limit is of a suite on which nothing is scored, or the suites of one run have several.
+    """
+    if given is not None and not 0 < given < math.inf:
+        raise UsageError(f"--limit {given:g}", "is no number of items to score", "give 1 or more, or a share below 1")
+    if given is not None or not isinstance(matrix.limit, dict):
+        return dict.fromkeys(matrix.suites, matrix.limit if given is None else given)  # type: ignore[arg-type]
+    known = sorted({name for run in matrix.suites for name in run})
+    for name in matrix.limit:
+        if name not in known:
+            reason = f"is of the suite {name}, on which nothing is scored"
+            raise DataError(f"Matrix {path}, limit", reason, nearest(name, known, "add it to suites"))
+    found = {}
+    for run in matrix.suites:
+        own = {matrix.limit.get(name) for name in run}
+        if len(own) > 1:
+            reason = f"differs within the run of {' + '.join(run)}"
+            raise DataError(f"Matrix {path}, limit", reason, "give these suites a run each: suites: [[a], [b]]")
+        found[run] = own.pop()
+    return found
 
 
 def _used_up(plan: Plan) -> list[str]:
@@ -159,7 +184,10 @@ def _used_up(plan: Plan) -> list[str]:
 
 def _identity(reference: str) -> Any:
     """What identifies a base: digests of a folder, else its hub id, which need not be on this machine yet."""
-    return dict(identify("hf", {"pretrained": reference}).digests) if Path(reference).is_dir() else reference
+    if Path(reference).is_dir():
+        return dict(identify("hf", {"pretrained": reference}).digests)
+    local_folder(reference, None)  # refuses a path that is not there
+    return reference
 
 
 def _content(path: Path) -> Any:
@@ -259,15 +287,3 @@ def seconds_left(plan: Plan, spent: Mapping[str, Sequence[float]]) -> float | No
     if not all(name in spent for name in todo):
         return None
     return sum(sum(spent[name]) / len(spent[name]) for name in todo)
-
-
-def read_document(out: Path) -> Mapping[str, Any] | None:
-    """The ``experiment.json`` of an earlier call; None where there is none."""
-    path = out / "experiment.json"
-    if not path.is_file():
-        return None
-    try:
-        content: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise DataError(f"{path}", f"is no JSON ({error})", "remove it") from error
-    return content

@@ -1,8 +1,8 @@
 """Recipes of a matrix: read from a file where they are in one, laid over each other by ``extends``, and filled in.
 
 What a recipe may refer to: ``{seed}``, ``{data.NAME}`` and ``{data.NAME.SELECTION}`` (data that the matrix makes),
-``{arm.NAME}`` (the folder of another arm's checkpoint). A text that is the relative path of a file beside the matrix,
-or beside the recipe's own file, becomes that path, so that recipes work as they do with ``harness produce``.
+``{arm.NAME}`` (the folder of another arm's checkpoint). Relative paths start beside the matrix, or beside the recipe's
+own file, so that recipes work as they do with ``harness produce``.
 """
 
 from __future__ import annotations
@@ -56,11 +56,17 @@ def _located(value: Any, folder: Path, place: str) -> Any:
         return {key: _located(entry, folder, place) for key, entry in value.items()}
     if isinstance(value, list):
         return [_located(entry, folder, place) for entry in value]
-    if isinstance(value, str) and ("/" in value or "." in value) and not value.startswith(("/", "{")):
-        path = folder / value
-        if path.exists():
-            return File(path.resolve())
-    return value
+    return _path(value, folder) if isinstance(value, str) and ("/" in value or "." in value) else value
+
+
+def _path(text: str, folder: Path) -> Any:
+    """A text that may be a path: a file where there is one; one with a reference where the folder before it exists."""
+    head, reference, _ = text.partition("{")
+    if not reference:
+        path = folder / text
+        return File(path.resolve()) if path.exists() else text
+    above = head.rpartition("/")[0]
+    return str(folder.resolve() / text) if above and (folder / above).is_dir() else text
 
 
 def over(recipe: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,4 +117,7 @@ def filled(recipe: Any, value_of: Callable[[str], Any], file_of: Callable[[Path]
     if not isinstance(recipe, str):
         return recipe
     whole = _REFERENCE.fullmatch(recipe)
-    return value_of(whole[1]) if whole else _REFERENCE.sub(lambda found: str(value_of(found[1])), recipe)
+    if whole:
+        return value_of(whole[1])
+    text = _REFERENCE.sub(lambda found: str(value_of(found[1])), recipe)
+    return file_of(Path(text)) if text != recipe and text.startswith("/") and Path(text).exists() else text

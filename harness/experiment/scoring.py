@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,46 +28,44 @@ class Asking:
     """What every checkpoint of an experiment is asked.
 
     Attributes:
-        request: A request without suites and checkpoint.
-        suites: Suites of each run.
+        request: A request without suites, limit and checkpoint.
+        limits: Suites of each run, and its items per task; None for all.
         digests: Digest of each suite by name.
         earlier: The last job of each run, without its model: cards, data, prompts and tokens are made once.
     """
 
     request: RunRequest
-    suites: tuple[tuple[str, ...], ...]
+    limits: Mapping[tuple[str, ...], float | None]
     digests: Mapping[str, str]
     earlier: dict[tuple[str, ...], Job] = field(default_factory=dict)
 
-    def key(self, suites: Sequence[str], digests: Mapping[str, str]) -> str:
+    def key(self, suites: tuple[str, ...], digests: Mapping[str, str]) -> str:
         """Digest of everything that shapes a run: equal keys mean that a recorded run answers the question."""
         request = self.request
-        return digest_of(
-            {
-                "suites": {name: self.digests[name] for name in suites},
-                "checkpoint": {name: digests[name] for name in _SCORED if name in digests},
-                "model": request.model.model,
-                "prompting": asdict(request.prompting),
-                "limit": None if request.limit is None else float(request.limit),
-                "seeds": list(request.seeds),
-            }
+        return _key(
+            digests,
+            self.limits[suites],
+            suites={name: self.digests[name] for name in suites},
+            model=request.model.model,
+            prompting=asdict(request.prompting),
+            seeds=list(request.seeds),
         )
 
 
-def asking(request: RunRequest, suites: tuple[tuple[str, ...], ...], catalog: Catalog) -> Asking:
+def asking(request: RunRequest, limits: Mapping[tuple[str, ...], float | None], catalog: Catalog) -> Asking:
     """What every checkpoint is asked.
 
     Raises:
         HarnessError: A suite is unknown or its cards are wrong.
     """
-    return Asking(request, suites, {name: catalog.suite(name).digest for names in suites for name in names})
+    return Asking(request, limits, {name: catalog.suite(name).digest for names in limits for name in names})
 
 
 def request_of(options: Mapping[str, Any]) -> RunRequest:
-    """A request without suites and checkpoint.
+    """A request without suites, limit and checkpoint.
 
     Args:
-        options: ``store``, ``limit``, ``mirror``, ``include``, ``log_samples``, ``chat_template``, ``batch_size``,
+        options: ``store``, ``mirror``, ``include``, ``log_samples``, ``chat_template``, ``batch_size``,
             ``device``.
     """
     return RunRequest(
@@ -75,7 +73,7 @@ def request_of(options: Mapping[str, Any]) -> RunRequest:
         tasks=(),
         model=ModelOptions(TREE, {}, batch_size=options["batch_size"], device=options["device"]),
         prompting=Prompting(chat_template=options["chat_template"]),
-        **{name: options[name] for name in ("store", "limit", "mirror", "include", "log_samples")},
+        **{name: options[name] for name in ("store", "mirror", "include", "log_samples")},
     )
 
 
@@ -85,22 +83,24 @@ def recorded(store: Path) -> dict[str, Run]:
     for run in list_runs(store):
         manifest = run.manifest
         if manifest["status"] == Status.COMPLETE and not manifest.get("gen_kwargs"):
-            found.setdefault(_key(manifest), run)
+            found.setdefault(_recorded_key(manifest), run)
     return found
 
 
-def _key(manifest: Mapping[str, Any]) -> str:
-    digests = manifest["checkpoint"]["digests"]
-    return digest_of(
-        {
-            "suites": {suite["name"]: suite["digest"] for suite in manifest["suites"]},
-            "checkpoint": {name: digests[name] for name in _SCORED if name in digests},
-            "model": manifest["engine"]["model"],
-            "prompting": manifest["prompting"],
-            "limit": None if manifest["limit"] is None else float(manifest["limit"]),
-            "seeds": [manifest["seeds"][name] for name in ("python", "numpy", "torch", "fewshot")],
-        }
+def _recorded_key(manifest: Mapping[str, Any]) -> str:
+    return _key(
+        manifest["checkpoint"]["digests"],
+        manifest["limit"],
+        suites={suite["name"]: suite["digest"] for suite in manifest["suites"]},
+        model=manifest["engine"]["model"],
+        prompting=manifest["prompting"],
+        seeds=[manifest["seeds"][name] for name in ("python", "numpy", "torch", "fewshot")],
     )
+
+
+def _key(digests: Mapping[str, str], limit: float | None, **facts: Any) -> str:
+    checkpoint = {name: digests[name] for name in _SCORED if name in digests}
+    return digest_of({"checkpoint": checkpoint, "limit": None if limit is None else float(limit), **facts})
 
 
 def score(cell: Cell, suites: tuple[str, ...], asking: Asking, screen: Screen) -> Outcome:
@@ -111,7 +111,7 @@ def score(cell: Cell, suites: tuple[str, ...], asking: Asking, screen: Screen) -
         HarnessError: As ``harness.run.run_job``.
     """
     model = replace(asking.request.model, arguments={"pretrained": str(cell.folder)})
-    request = replace(asking.request, suites=suites, model=model)
+    request = replace(asking.request, suites=suites, model=model, limit=asking.limits[suites])
     job = prepare(request, screen.stage, earlier=asking.earlier.get(suites))
     job = replace(job, checkpoint=replace(job.checkpoint, reference=cell.label))
     try:

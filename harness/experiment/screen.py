@@ -19,9 +19,9 @@ from harness.show import RunScreen, duration, interval, percent, plural, show_no
 LEVEL = 0.05
 BETTER, WORSE = "▲", "▼"
 _LEGEND = (
-    f"Scores in per cent, Δ = candidate − baseline in points. {BETTER} better and {WORSE} worse after Holm's "
-    "correction over all comparisons of the matrix that moved the suite. A claim over seed pairs is about the recipe "
-    "on these items; ± items is what the items leave open for one pair."
+    f"Scores in per cent, baseline → candidate; Δ = candidate − baseline in points. {BETTER} better and {WORSE} worse "
+    "after Holm's correction over all comparisons of the matrix that moved the suite. A claim over seed pairs is about "
+    "the recipe on these items; ± items is what the items leave open for one pair."
 )
 _STYLES = {"PASS": "green", "FAIL": "red", "INCONCLUSIVE": "yellow"}
 
@@ -69,7 +69,8 @@ class ExperimentScreen:
 
     def failed(self, failure: Failure) -> None:
         """Say what failed."""
-        self._console.print(f"failed: {escape(failure.label)}, {escape(failure.step)}: {escape(failure.reason)}")
+        text = f"failed: {failure.label}, {failure.step}: {failure.reason}"
+        self._console.print(escape(text), soft_wrap=True)
 
     def _step(self, plan: Plan, text: str) -> None:
         if not self._quiet:
@@ -93,6 +94,7 @@ def show_experiment(plan: Plan, held: Sequence[Held], failures: Sequence[Failure
     console = stdout()
     console.print(score_table(plan))
     if held:
+        console.print()
         console.print(comparison_table(held))
         console.print(f"\n[dim]{_LEGEND}[/dim]")
     for one in held:
@@ -108,14 +110,15 @@ def show_experiment(plan: Plan, held: Sequence[Held], failures: Sequence[Failure
 def score_table(plan: Plan) -> Table:
     """Mean score of each arm over its seeds, suite by suite."""
     names = [name for run in plan.matrix.suites for name in run]
-    table = Table("Base", "Arm", "Seeds", *map(escape, names), box=None)
-    for column in table.columns[2:]:
+    several = len(plan.matrix.bases) > 1
+    table = Table(*(["Base"] if several else []), "Arm", "Seeds", *map(escape, names), box=None)
+    for column in table.columns[1 + several :]:
         column.justify = "right"
     arms = dict.fromkeys((cell.base, cell.name) for cell in plan.cells.values() if cell.base is not None)
     for base, name in arms:
         own = [cell for cell in plan.cells.values() if (cell.base, cell.name) == (base, name)]
         cells = [_scores(plan, own, suite) for suite in names]
-        table.add_row(escape(str(base)), escape(own[0].arm), str(len(own)), *cells)
+        table.add_row(*[escape(str(base))] * several, escape(own[0].arm), str(len(own)), *cells)
     return table
 
 
@@ -136,25 +139,22 @@ def _scores(plan: Plan, own: Sequence[Cell], suite: str) -> str:
 
 
 def comparison_table(held: Sequence[Held]) -> Table:
-    """One row per suite and comparison."""
-    table = Table("Base", "Candidate", "Baseline", "Claim", "Suite", "Baseline", "Candidate", "Δ", "95 % interval",
+    """One row per suite and comparison; the base is named where there are several."""
+    several = len({one.base for one in held}) > 1
+    table = Table(*(["Base"] if several else []), "Comparison", "Claim", "Suite", "Scores", "Δ", "95 % interval",
                   "± items", "", "Verdict", box=None)  # fmt: skip
-    for column in table.columns[5:10]:
-        column.justify = "right"
+    for column in table.columns[-6:-2]:
+        column.justify, column.no_wrap = "right", True
+    table.columns[-1].no_wrap = True
     for one in held:
-        named = (escape(one.base), escape(one.candidate), escape(one.baseline))
+        named = [escape(one.base)] * several + [escape(f"{one.candidate} against {one.baseline}")]
         if one.problem:
-            table.add_row(*named, "", escape(" + ".join(one.suites)), *[""] * 6, "–")
+            table.add_row(*named, "none", escape(" + ".join(one.suites)))
         for number, comparison in enumerate(one.claims):
             for group in comparison.suites:
-                cells = (
-                    percent(group.baseline),
-                    percent(group.candidate),
-                    signed(group.delta),
-                    _ends(group),
-                    _items(one, group),
-                )
                 claim = (pair_name(one, number), escape(group.name))
+                scores = f"{percent(group.baseline)} → {percent(group.candidate)}"
+                cells = (scores, signed(group.delta), _ends(group), _items(one, group))
                 table.add_row(*named, *claim, *cells, _mark(one, group), _ruling(one, number, group.name))
     return table
 

@@ -93,7 +93,7 @@ def at_work(out: Path) -> Iterator[None]:
         os.close(lock)
 
 
-def work(plan: Plan, teller: Teller, save: Callable[[Account], None]) -> Account:
+def carry_out(plan: Plan, teller: Teller, save: Callable[[Account], None]) -> Account:
     """Make and score every cell that is not there yet.
 
     Args:

@@ -9,22 +9,15 @@ from typing import Any
 
 from harness.gate.rule import REAL_DECLINE
 from harness.nouns import Claim, GroupComparison, Ruling, Run, TaskComparison, Verdict
+from harness.policy import watched
 from harness.show import plural
 from harness.show.comparison import dropped_lines
 
 SCHEMA = "harness.gate/1"
 EXIT_CODES = {Ruling.PASS: 0, Ruling.FAIL: 1, Ruling.INCONCLUSIVE: 2}
-WATCHED = ": watched task "
-"""In the name of a claim that can fail a verdict, but that a verdict does not need to pass."""
-
 WARNED = " It does not fail the job: the policy or --on-inconclusive says warn."
 
 _MDE = NormalDist().inv_cdf(0.975) + NormalDist().inv_cdf(0.8)
-
-
-def watched(claim: Claim) -> bool:
-    """Whether a verdict can do without this claim's PASS."""
-    return WATCHED in claim.claim
 
 
 def exit_code(verdict: Verdict, on_inconclusive: str) -> int:

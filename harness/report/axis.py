@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from harness.nouns import Interval
 
 _STEPS = (1, 2, 2.5, 5, 10)
 _MOST_TICKS = 6
+_LONGEST = 3
+"""Ends of intervals beyond this many times their median are off the scale."""
+
+_LEAST = 0.01
+"""An axis of changes reaches at least this far to either side."""
+
+_SLACK = 1e-6
+"""Share of the width by which rounding may put a value beyond the outer ticks."""
+
 _EDGE = 4.0
 """Per cent of the width that stay free at either end, for the labels of the outer ticks."""
 
@@ -29,9 +39,11 @@ class Axis:
     ticks: tuple[float, ...]
 
     def at(self, value: float) -> str:
-        """The place of a value, as SVG reads it; values beyond the ends lie on them."""
-        share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
-        return f"{_EDGE + share * (100 - 2 * _EDGE):.2f}%"
+        """The place of a value, as SVG reads it; one that is off the scale lies on the edge of the plot."""
+        share = (value - self.low) / (self.high - self.low)
+        if not -_SLACK <= share <= 1 + _SLACK:
+            return "0%" if share < 0 else "100%"
+        return f"{_EDGE + min(max(share, 0), 1) * (100 - 2 * _EDGE):.2f}%"
 
 
 def score_axis(values: Iterable[float]) -> Axis:
@@ -41,11 +53,17 @@ def score_axis(values: Iterable[float]) -> Axis:
     return _axis(0.0, high)
 
 
-def change_axis(intervals: Iterable[Interval], margins: Iterable[float]) -> Axis:
-    """An axis with 0 that holds every interval and the margins on either side."""
+def change_axis(changes: Sequence[float], intervals: Sequence[Interval], margins: Sequence[float]) -> Axis:
+    """An axis with 0 that holds every change, the margins on either side, and every interval but those far longer.
+
+    An interval of a task with few items can be many times longer than the others, which would leave these no room.
+    """
     ends = [end for interval in intervals for end in interval if math.isfinite(end)]
-    reach = max((*map(abs, margins), 0.01))
-    return _axis(min(-reach, *ends, 0.0), max(reach, *ends, 0.0))
+    least = max([_LEAST, *map(abs, (*changes, *margins))])
+    reach = max(least, _LONGEST * median(map(abs, ends))) if ends else least
+    side = max([_LEAST, *map(abs, margins)])
+    shown = [-side, side, *changes, *(min(max(end, -reach), reach) for end in ends)]
+    return _axis(min(shown), max(shown))
 
 
 def _axis(low: float, high: float) -> Axis:

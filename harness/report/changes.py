@@ -7,14 +7,15 @@ from typing import Any
 
 from harness.metrics.folds import LOWER_IS_BETTER
 from harness.nouns import Comparison, GroupComparison, Ruling, TaskComparison, Verdict
-from harness.report.axis import change_axis
+from harness.policy import watched
+from harness.report.axis import Axis, change_axis
 from harness.report.content import Report
 from harness.report.people import SHORT_ID, name_of
 from harness.show import Flip, p_cell, percent, signed, signed_interval
 from harness.show.comparison import LEVEL, dropped_lines
 
-BETTER, WORSE, WITHIN, OPEN = "▲", "▼", "≈", "?"
-_CLAIMS_SHOWN = 6
+WITHIN, OPEN = "≈", "?"
+_MARKS = {"gain": "▲", "loss": "▼", "flat": ""}
 
 
 def comparison_of(report: Report, number: int, labels: Mapping[str, str]) -> dict[str, Any]:
@@ -32,15 +33,12 @@ def comparison_of(report: Report, number: int, labels: Mapping[str, str]) -> dic
         "id": f"comparison-{number + 1}",
         "candidate": name_of(report, labels, found.candidate),
         "baseline": name_of(report, labels, found.baseline),
-        "claim_type": found.claim_type,
-        "seeds": len(found.candidate.split("+")),
+        "pairs": found.pairs,
         "verdicts": [verdict_of(verdict) for verdict in report.verdicts if _pair(verdict.comparison) == pair],
         "sentences": found.sentences,
         "warnings": [*found.warnings, *dropped_lines(found.tasks)],
         "rows": rows,
-        "axis": change_axis(
-            (row["interval"] for row in rows if row["bounded"]), (row["margin"] for row in rows if row["bounded"])
-        ),
+        "axis": _axis([row for row in rows if row["bounded"]]),
         "rates": _rates(found.tasks),
         "command": _command(found),
         "flips": flips,
@@ -50,22 +48,33 @@ def comparison_of(report: Report, number: int, labels: Mapping[str, str]) -> dic
     }
 
 
+def _axis(rows: Sequence[Mapping[str, Any]]) -> Axis:
+    deltas, intervals, margins = ([row[name] for row in rows] for name in ("delta", "interval", "margin"))
+    return change_axis(deltas, intervals, margins)
+
+
 def verdict_of(verdict: Verdict) -> dict[str, Any]:
-    """A verdict with its claims: what fails first, then in the order of the policy."""
-    claims = sorted(verdict.claims, key=lambda claim: claim.ruling is not Ruling.FAIL)
-    policies = [(suite, mapped.get("policy", ""), mapped.get("version", "")) for suite, mapped in _policies(verdict)]
+    """A verdict with its claims: those that decide it, what fails first; and the tasks that are only watched."""
+    fails = [claim for claim in verdict.claims if claim.ruling is Ruling.FAIL]
+    required = [claim for claim in verdict.claims if not watched(claim) and claim not in fails]
+    open_ones = [claim for claim in required if claim.ruling is verdict.ruling is Ruling.INCONCLUSIVE]
+    policies = list(_policies(verdict))
     return {
         "ruling": str(verdict.ruling),
-        "policies": ", ".join(f"{name} {version} on {suite}".strip() for suite, name, version in policies),
-        "claims": claims[:_CLAIMS_SHOWN],
-        "more": claims[_CLAIMS_SHOWN:],
+        "policies": ", ".join(f"{own['policy']} {own['version']} on {suite}" for suite, own in policies),
+        "pinned": ", ".join(dict.fromkeys(f"{own['policy']} {own['digest'][:SHORT_ID]}" for _, own in policies)),
+        "units": "Items" if verdict.comparison.pairs is None else "Pairs",
+        "reason": next((claim.sentence for claim in (*fails, *open_ones)), ""),
+        "claims": [*fails, *required],
+        "watched": [claim for claim in verdict.claims if watched(claim) and claim not in fails],
     }
 
 
-def _policies(verdict: Verdict) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _policies(verdict: Verdict) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """Name, version and digest of the policy of each suite."""
     for suite, policy in verdict.policy.items():
-        if isinstance(policy, Mapping):
-            yield suite, policy
+        given = policy if isinstance(policy, Mapping) else {}
+        yield suite, {name: str(given.get(name, "")) for name in ("policy", "version", "digest")}
 
 
 def _pair(comparison: Comparison) -> tuple[str, str]:
@@ -80,29 +89,29 @@ def _rows(found: Comparison) -> Iterator[dict[str, Any]]:
     tasks = {task.task: task for task in found.tasks}
     left = dict(tasks)
     for suite in found.suites:
-        yield _group_row(suite, "suite")
+        yield _group_row(suite, "suite", tasks)
         families = [family for family in found.families if family.name.partition("/")[0] == suite.name]
         for family in families:
             members = [tasks[name] for name in family.tasks if name in tasks]
             if len(members) > 1:
-                yield _group_row(family, "family")
+                yield _group_row(family, "family", tasks)
             yield from (_task_row(task, nested=len(members) > 1) for task in members)
             left = {name: task for name, task in left.items() if name not in family.tasks}
     yield from (_task_row(task, nested=False) for task in left.values())
 
 
-def _group_row(group: GroupComparison, kind: str) -> dict[str, Any]:
+def _group_row(group: GroupComparison, kind: str, tasks: Mapping[str, TaskComparison]) -> dict[str, Any]:
     gain, loss = group.p_improve < LEVEL, group.p_harm < LEVEL
+    bounded = all(tasks[name].fold not in LOWER_IS_BETTER for name in group.tasks if name in tasks)
     return {
         "name": group.name.partition("/")[2] or group.name,
         "kind": kind,
-        "family": "",
-        "bounded": True,
         "p_harm": p_cell(group.p_harm),
         "p_improve": p_cell(group.p_improve),
         "count": "",
+        "left_out": "",
         "flips": "",
-        **_change(group, better=gain, worse=loss),
+        **_change(group, bounded, "gain" if gain else "loss" if loss else "flat"),
     }
 
 
@@ -112,23 +121,21 @@ def _task_row(task: TaskComparison, nested: bool) -> dict[str, Any]:
     return {
         "name": task.task,
         "kind": "nested" if nested else "task",
-        "family": task.family,
-        "bounded": task.fold not in LOWER_IS_BETTER,
         "p_harm": p_cell(task.p_harm_holm),
         "p_improve": p_cell(task.p_improve_holm),
-        "count": f"{task.items:,}" + (f" ({left_out:,} left out)" if left_out else ""),
+        "count": f"{task.items:,}",
+        "left_out": f"{left_out:,}" if left_out else "",
         "flips": _flipped(task),
-        **_change(task, better=gain, worse=loss),
+        **_change(task, task.fold not in LOWER_IS_BETTER, "gain" if gain else "loss" if loss else "flat"),
     }
 
 
-def _change(found: TaskComparison | GroupComparison, better: bool, worse: bool) -> dict[str, Any]:
-    bounded = not isinstance(found, TaskComparison) or found.fold not in LOWER_IS_BETTER
-    within = WITHIN if found.p_noninferior < LEVEL and not better else ""
-    change = BETTER if better else WORSE if worse else ""
+def _change(found: TaskComparison | GroupComparison, bounded: bool, tone: str) -> dict[str, Any]:
+    within = WITHIN if found.p_noninferior < LEVEL and tone != "gain" else ""
     return {
-        "mark": " ".join(filter(None, (change, within))) or OPEN,
-        "tone": "gain" if better else "loss" if worse else "flat",
+        "bounded": bounded,
+        "mark": " ".join(filter(None, (_MARKS[tone], within))) or OPEN,
+        "tone": tone,
         "delta": found.delta,
         "interval": found.interval,
         "margin": found.margin,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from harness.nouns import Comparison, Run, Signature, Verdict
 from harness.show import Flip
+from harness.store import Checked
 
 Pair = tuple[str, str]
 """Ids of the candidate's and the baseline's run."""
@@ -45,6 +46,7 @@ class Report:
         tables: Further tables.
         notes: What else a reader must know.
         flips: Items that the candidate lost or won, by the two ids of the comparison.
+        checked: What the training data of runs was checked for, by run id.
     """
 
     title: str
@@ -58,3 +60,4 @@ class Report:
     tables: tuple[Table, ...] = ()
     notes: tuple[str, ...] = ()
     flips: Mapping[Pair, tuple[Flip, ...]] = field(default_factory=dict)
+    checked: Mapping[str, tuple[Checked, ...]] = field(default_factory=dict)

@@ -15,11 +15,12 @@ from markupsafe import Markup
 
 from harness.report.changes import comparison_of, verdict_of
 from harness.report.content import Report, Table
-from harness.report.origins import licences_of, origins_of, tasks_of
+from harness.report.origins import differing, licences_of, origins_of, tasks_of
 from harness.report.people import Series, labels_of, name_of, series_of
-from harness.report.scores import FLAGGED, ends, number, suites_of
+from harness.report.scores import cell_ends, ends, number, suites_of
 from harness.report.signs import signatures_of
 from harness.show import plural, signed
+from harness.show.outcome import HEALTH_SHOWN
 from harness.show.words import visible
 from harness.store import redact
 
@@ -39,10 +40,14 @@ def _content(report: Report) -> dict[str, Any]:
     labels, series, tasks = labels_of(report.runs, report.labels), series_of(report), tasks_of(report.runs)
     suites = [_with_ids(suite, number) for number, suite in enumerate(suites_of(series), 1)]
     comparisons = [comparison_of(report, place, labels) for place in range(len(report.comparisons))]
-    runs = origins_of(report.runs, labels)
+    runs = origins_of(report.runs, labels, report.checked)
     signatures = [signatures_of(title, signs) for title, signs in report.signatures]
     tables = [_table(table, place) for place, table in enumerate(report.tables, 1)]
     css = (files("harness") / "assets" / "templates" / "report" / "page.css").read_text(encoding="utf-8")
+    lead = list(_lead(report, suites, series))
+    if len(comparisons) == 1:  # what leads the page is not said again
+        told = {entry["said"] for entry in lead}
+        comparisons[0]["sentences"] = [said for said in comparisons[0]["sentences"] if said not in told]
     page = {
         "suites": suites, "comparisons": comparisons, "signatures": signatures, "tables": tables, "runs": runs,
         "notes": report.notes,
@@ -52,16 +57,17 @@ def _content(report: Report) -> dict[str, Any]:
         "css_hash": base64.b64encode(hashlib.sha256(css.encode()).digest()).decode(),
         "title": report.title,
         "subtitle": _subtitle(report.runs, suites),
-        "lead": report.lead or tuple(_claims(report, suites, series)),
+        "lead": lead,
         "failed": [f"{run['label']}: {reason}" for run in runs for reason in run["reasons"]],
         "verdicts": list(_rulings(report, labels)),
         "sections": list(_sections(page)),
         "seeded": any(len(one.runs) > 1 for one in series),
         "arms": bool(report.arms),
+        "differing": differing(runs),
         "tasks": tasks,
         "task_ids": {task["name"]: task["id"] for task in reversed(tasks)},
         "licences": licences_of(tasks),
-        "flagged": f"{100 * FLAGGED:g}",
+        "flagged": f"{100 * HEALTH_SHOWN:g}",
     }
 
 
@@ -79,18 +85,30 @@ def _subtitle(runs: Sequence[Any], suites: Sequence[Mapping[str, Any]]) -> str:
     return " · ".join(part for part in ("Benchmark report", what, when) if part)
 
 
-def _claims(report: Report, suites: Sequence[Mapping[str, Any]], series: Sequence[Series]) -> Iterator[str]:
-    """Of each comparison what it begins with, the claims about its suites; without one the headline scores."""
-    for comparison in report.comparisons:
-        yield from comparison.sentences[: max(1, len(comparison.suites))]
-    if report.comparisons or len(series) > _LED_BY_SCORES:
-        return
-    for suite in suites:
-        for row in suite["rows"]:
-            if row["score"] is not None:
-                families = f"the mean of {plural(len(row['families']), 'family mean')}"
-                score = f"{number(row['score'])} (95 % interval {ends(row['ends'])})"
-                yield f"{row['series'].label} scores {score} on {suite['name']}, {families}."
+def _lead(report: Report, suites: Sequence[Mapping[str, Any]], series: Sequence[Series]) -> Iterator[dict[str, str]]:
+    """What a reader must know first: what the report says, or the claims about suites, or the headline scores."""
+    if report.lead:
+        yield from ({"who": "", "said": sentence} for sentence in report.lead)
+    elif report.comparisons:
+        yield from _claims(report)
+    elif len(series) <= _LED_BY_SCORES:
+        rows = ((suite["name"], row) for suite in suites for row in suite["rows"] if row["score"] is not None)
+        for suite, row in rows:
+            families = plural(len(row["families"]), "family mean")
+            score = f"{number(row['score'])} (95 % interval {ends(row['ends'])})"
+            said = f"{row['series'].label} scores {score} on {suite}, the mean of {families}."
+            yield {"who": "", "said": said}
+
+
+def _claims(report: Report) -> Iterator[dict[str, str]]:
+    """Of each comparison what it begins with, the claims about its suites; of recipes alone where there are some."""
+    labels = labels_of(report.runs, report.labels)
+    recipes = [comparison for comparison in report.comparisons if comparison.pairs is not None]
+    for comparison in recipes or report.comparisons:
+        names = [name_of(report, labels, run) for run in (comparison.candidate, comparison.baseline)]
+        who = " against ".join(names) if len(report.comparisons) > 1 else ""
+        for place, sentence in enumerate(comparison.sentences[: max(1, len(comparison.suites))]):
+            yield {"who": who if place == 0 else "", "said": sentence}
 
 
 def _rulings(report: Report, labels: Mapping[str, str]) -> Iterator[dict[str, Any]]:
@@ -139,8 +157,8 @@ def _environment() -> Environment:
         finalize=_shown, trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.globals |= {
-        "plural": plural, "signed": signed, "number": number, "ends": ends, "item_text": _item_text,
-        "tick": _tick,
+        "plural": plural, "signed": signed, "number": number, "ends": ends, "cell_ends": cell_ends,
+        "item_text": _item_text, "tick": _tick, "name": _name,
     }  # fmt: skip
     return environment
 
@@ -150,6 +168,11 @@ def _shown(value: object) -> object:
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
     return "\n".join(map(visible, str(redact(value)).split("\n")))
+
+
+def _name(value: str) -> Markup:
+    """A name that may go on in the next line after an underscore."""
+    return Markup.escape(_shown(value)).replace("_", Markup("_<wbr>"))  # nothing but the break is markup
 
 
 def _tick(value: float, signs: bool) -> str:

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
 
 from harness.nouns import Run
 from harness.report.content import Report
 from harness.show import plural
+from harness.show.facts import mapping
 
 SHORT_ID = 12
 """Characters of a run id that name it on the page and on the command line."""
@@ -55,18 +55,13 @@ def series_of(report: Report) -> list[Series]:
 
 def name_of(report: Report, labels: Mapping[str, str], runs: str) -> str:
     """What one side of a comparison is called: a run, or the recipe behind several, joined by ``+``."""
-    ids = runs.split("+")
+    ids = list(dict.fromkeys(runs.split("+")))
     if len(ids) == 1:
-        return labels.get(runs, runs[:SHORT_ID])
+        return labels.get(ids[0], ids[0][:SHORT_ID])
     arms = {report.arms.get(run, "") for run in ids}
     if len(arms) == 1 and (arm := arms.pop()):
         return f"{arm} ({plural(len(ids), 'seed')})"
     return " + ".join(labels.get(run, run[:SHORT_ID]) for run in ids)
-
-
-def mapping(value: Any) -> Mapping[str, Any]:
-    """The value where it is a mapping; a record of another origin may hold anything."""
-    return value if isinstance(value, Mapping) else {}
 
 
 def _checkpoint(run: Run) -> str:

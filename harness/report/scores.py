@@ -11,13 +11,12 @@ import numpy as np
 from harness.metrics.folds import LOWER_IS_BETTER
 from harness.nouns import Interval, Run
 from harness.report.axis import score_axis
-from harness.report.people import Series, mapping
+from harness.report.people import Series
 from harness.show import interval as ends_of
 from harness.show import percent, plural
+from harness.show.facts import mapping
+from harness.show.outcome import HEALTH_SHOWN
 from harness.stats.intervals import mean_standard_error, t_quantile
-
-FLAGGED = 0.05
-"""Health rates from here on stand beside the score."""
 
 _MOST_FLAGS = 2
 
@@ -44,6 +43,13 @@ def task_entries(run: Run) -> dict[str, Entry]:
     return {entry["name"]: entry for entry in run.manifest["tasks"]}
 
 
+def limit_of(limit: float | None) -> str:
+    """How many items of a task were asked, where not all were."""
+    if limit is None:
+        return ""
+    return f"at most {limit:g} per task" if limit >= 1 else f"a sample of {percent(limit)} % per task"
+
+
 def _key(run: Run, suite: Entry) -> tuple[Any, ...]:
     limit = run.manifest.get("limit")
     return suite["name"], suite.get("digest"), limit
@@ -55,7 +61,7 @@ def _has(run: Run, key: tuple[Any, ...]) -> bool:
 
 def _suite(key: tuple[Any, ...], suite: Entry, scored: Sequence[tuple[Series, list[Run]]]) -> dict[str, Any]:
     entries = [(one, [task_entries(run) for run in runs]) for one, runs in scored]
-    headline = [_headline(one, [_entry_of(run, key) for run in runs], runs) for one, runs in scored]
+    headline = [_headline(one, [_entry_of(run, key) for run in runs]) for one, runs in scored]
     tasks = list(_tasks(suite, entries))
     first = entries[0][1][0]
     return {
@@ -63,10 +69,10 @@ def _suite(key: tuple[Any, ...], suite: Entry, scored: Sequence[tuple[Series, li
         "title": suite.get("title") or "",
         "version": suite.get("version"),
         "digest": str(suite.get("digest") or "")[:12],
-        "limit": key[2],
+        "limit": limit_of(key[2]),
         "count": sum(first[task]["items"] or 0 for task in suite["tasks"] if task in first),
-        "families": list(dict.fromkeys(mapping(suite.get("families")).values())),
-        "pooled": list(suite.get("pooled") or ()),
+        "families": list(dict.fromkeys(task["family"] for task in tasks)),
+        "pooled": ", ".join(suite.get("pooled") or ()),
         "rows": headline,
         "axis": score_axis(end for row in headline for end in row["reach"]),
         "tasks": tasks,
@@ -79,7 +85,7 @@ def _entry_of(run: Run, key: tuple[Any, ...]) -> Entry:
     return next(suite for suite in run.manifest["suites"] if _key(run, suite) == key)
 
 
-def _headline(one: Series, suites: Sequence[Entry], runs: Sequence[Run]) -> dict[str, Any]:
+def _headline(one: Series, suites: Sequence[Entry]) -> dict[str, Any]:
     known = [suite for suite in suites if suite.get("score") is not None]
     scores = [float(suite["score"]) for suite in known]
     value, ends = _over_seeds(scores, [suite["interval"] for suite in known])
@@ -92,9 +98,6 @@ def _headline(one: Series, suites: Sequence[Entry], runs: Sequence[Run]) -> dict
         "reach": [*scores, *(ends or ())],
         "families": {name: _mean([own[name] for own in families if name in own]) for name in _all(families)},
         "unscored": len(suites) - len(known),
-        "failed": [
-            reason for run in runs if run.manifest["status"] != "complete" for reason in run.manifest["reasons"]
-        ],
         "seeds": len(suites),
     }
 
@@ -117,14 +120,15 @@ def _over_seeds(scores: Sequence[float], intervals: Sequence[Interval]) -> tuple
 def _tasks(suite: Entry, entries: Sequence[tuple[Series, list[dict[str, Entry]]]]) -> Iterator[dict[str, Any]]:
     families = mapping(suite.get("families"))
     for name in suite["tasks"]:
+        first = next((own[name] for _, runs in entries for own in runs if name in own), None)
+        if first is None:
+            continue
         cells = [_cell(one, [own[name] for own in runs if name in own]) for one, runs in entries]
-        first = next(own[name] for _, runs in entries for own in runs if name in own)
         fold = mapping(first.get("folds")).get(first["metric"])
         yield {
             "name": name,
             "family": families.get(name, first.get("family")),
             "metric": first["metric"],
-            "lower_is_better": fold in LOWER_IS_BETTER,
             "bounded": fold not in LOWER_IS_BETTER,
             "chance": first.get("chance"),
             "count": first.get("items"),
@@ -158,7 +162,7 @@ def _flags(entries: Sequence[Entry]) -> list[str]:
     """The highest health rates, in words; of seeds their means. Rates of the gold answers say nothing of the model."""
     rates = [mapping(entry.get("health")) for entry in entries]
     means = {name: _mean([own[name] for own in rates if name in own]) for name in _all(rates)}
-    high = [(value, name) for name, value in means.items() if value >= FLAGGED and not name.startswith("gold_")]
+    high = [(value, name) for name, value in means.items() if value >= HEALTH_SHOWN and not name.startswith("gold_")]
     worst = sorted(high, key=lambda pair: -pair[0])
     words = [f"{percent(value)} % {name.replace('_', ' ')}" for value, name in worst[:_MOST_FLAGS]]
     more = len(worst) - _MOST_FLAGS
@@ -177,6 +181,13 @@ def ends(interval: Interval | None, bounded: bool = True) -> str:
     if interval is None:
         return ""
     return ends_of(interval) if bounded else " – ".join(number(end, bounded) for end in interval)
+
+
+def cell_ends(cell: Mapping[str, Any], bounded: bool = True) -> str:
+    """Interval of a run's score, or the least … the most of an arm's seeds."""
+    if not cell["points"]:
+        return ends(cell["ends"], bounded)
+    return " … ".join(number(end, bounded) for end in cell["ends"])
 
 
 def _all(parts: Sequence[Entry]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 from harness.nouns import Signature
 from harness.show import p_cell, percent, signed
 from harness.show.signatures import stands_out
+from harness.signs import SIGNS
 
 
 def signatures_of(title: str, signs: Sequence[Signature]) -> dict[str, Any]:
@@ -20,19 +21,21 @@ def signatures_of(title: str, signs: Sequence[Signature]) -> dict[str, Any]:
 
 
 def _row(sign: Signature) -> dict[str, Any]:
+    kind = SIGNS.get(sign.name)
     numbers = (sign.value, *sign.interval, *(() if sign.baseline is None else (sign.baseline,)))
     is_share = all(-1 <= value <= 1 for value in numbers)
-    compared = sign.delta is not None
+    value = _signed if kind is not None and kind.in_points else _number
     p = sign.p_worse if sign.p_worse_holm is None else sign.p_worse_holm
     return {
         "shown": stands_out(sign),
         "name": sign.name.replace("_", " "),
+        "title": "" if kind is None else kind.title,
         "subject": sign.subject,
         "sentence": sign.sentence,
-        "value": _number(sign.value, is_share),
-        "baseline": "" if sign.baseline is None else _number(sign.baseline, is_share),
+        "value": value(sign.value, is_share),
+        "baseline": "" if sign.baseline is None else value(sign.baseline, is_share),
         "change": "" if sign.delta is None else _signed(sign.delta, is_share),
-        "ends": " to ".join((_signed if compared else _number)(end, is_share) for end in sign.interval),
+        "ends": " to ".join((value if sign.delta is None else _signed)(end, is_share) for end in sign.interval),
         "p": "" if p is None else p_cell(p),
         "count": f"{sign.items:,}",
     }

@@ -56,6 +56,10 @@ class RunScreen:
         """The live line; nothing where stderr is no terminal."""
         return _live(self._console, weight, items) if self._console.is_terminal else _mute()
 
+    def reading(self, size: int) -> AbstractContextManager[Any]:
+        """The live line of something that is read, from the first news of it on: its name, more bytes, more rows."""
+        return _reading(self._console, size) if self._console.is_terminal else _mute()
+
 
 @contextmanager
 def _mute() -> Iterator[Any]:
@@ -80,3 +84,25 @@ def _live(console: Console, weight: int, items: int) -> Iterator[Any]:
             progress.update(line, advance=moved, name=escape(task), done=done, rate=done / elapsed)
 
         yield advance
+
+
+@contextmanager
+def _reading(console: Console, size: int) -> Iterator[Any]:
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.fields[name]}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(),
+        TextColumn("{task.fields[rows]:,} rows"), TextColumn("left"), TimeRemainingColumn(),
+    )  # fmt: skip
+    progress = Progress(*columns, console=console, transient=True)
+    line = progress.add_task("", total=max(size, 1), start=False, name="", rows=0)
+
+    def advance(name: str, moved: int, rows: int) -> None:
+        progress.start()
+        progress.start_task(line)
+        progress.update(line, advance=moved, name=escape(name), rows=progress.tasks[0].fields["rows"] + rows)
+
+    try:
+        yield advance
+    finally:
+        progress.stop()

@@ -90,6 +90,8 @@ def safe(text: str, longest: int | None = None) -> str:
 
 def visible(text: str) -> str:
     """Foreign text on one line, with what would steer, reorder or hide text shown by name."""
+    if text.isprintable():  # which no character of those categories is
+        return text
     return "".join(char if unicodedata.category(char) not in _INVISIBLE else _named(char) for char in text)
 
 

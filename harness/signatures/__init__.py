@@ -32,8 +32,8 @@ def signatures_of(run: Run) -> tuple[Signature, ...]:
     Raises:
         RunRecordError: A record is missing, damaged, or its counts do not fit.
     """
-    probed = (sign_of(measure) for group in groups_of(run) for measure in _measures(read(run, group)))
-    return with_holm([*hallucinations(run), *probed])
+    probed = (asked for group in groups_of(run) if (asked := read(run, group)) is not None)
+    return with_holm([*hallucinations(run), *(sign_of(measure) for asked in probed for measure in _measures(asked))])
 
 
 def signature_changes(candidate: Run, baseline: Run, comparison: Comparison | None = None) -> tuple[Signature, ...]:

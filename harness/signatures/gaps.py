@@ -12,14 +12,14 @@ from harness.show import percent
 from harness.signatures.groups import Asked
 from harness.signatures.measures import Measure
 from harness.signatures.renderings import scores_of
-from harness.stats.estimates import mean_of
+from harness.stats.estimates import Estimate, mean_of
 
 GAPS: Mapping[str, tuple[str, str]] = {
-    "format": ("format_gap", "formats"),
-    "phrasing": ("phrasing_gap", "phrasings"),
-    "labels": ("label_rename_gap", "label names"),
-    "order": ("label_order_gap", "label order"),
-    "schema": ("schema_size_gap", "schema size"),
+    "format": ("format_gap", "with formats"),
+    "phrasing": ("phrasing_gap", "with phrasings"),
+    "labels": ("label_rename_gap", "with label names"),
+    "order": ("label_order_gap", "with labels in an order"),
+    "schema": ("schema_size_gap", "with as many labels per prompt"),
 }
 """Sign of each kind of probe, and what its variants vary."""
 
@@ -33,7 +33,13 @@ def gaps(asked: Asked) -> Iterator[Measure]:
     scores = found[2]
     estimate = mean_of([scores[name] for name in seen]).minus(mean_of([scores[name] for name in held_out]))
     name, what = GAPS[asked.group.kind]
-    says = f"in favour of the {what} that training may have seen ({', '.join(seen)}) over {', '.join(held_out)}"
-    each = ", ".join(f"{variant} {percent(score.value)}" for variant, score in scores.items())
-    detail = f" Scores: {each}."
-    yield Measure(name, asked.group.of, asked.group.tasks, estimate, says, detail, p=estimate.tested().p_improve)
+    says = (
+        f"the score {what} that training may have seen ({', '.join(seen)}) is {{}} that with others "
+        f"({', '.join(held_out)})"
+    )
+    detail = f" Scores: {', '.join(f'{variant}: {percent(score.value)}' for variant, score in scores.items())}."
+    yield Measure(name, asked.group.of, asked.group.tasks, estimate, says, detail, null=lambda: _null(estimate))
+
+
+def _null(gap: Estimate) -> tuple[float, str]:
+    return gap.tested().p_improve, ""

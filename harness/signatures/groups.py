@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from harness.errors import RunRecordError
 from harness.nouns import Run
 from harness.stats.estimates import Clusters
 from harness.stats.intervals import Array
@@ -114,11 +113,14 @@ def groups_of(run: Run, names: Iterable[str] | None = None) -> list[Group]:
     return [Group(kind, of, entries) for (kind, of), entries in found.items()]
 
 
-def read(run: Run, group: Group) -> Asked:
+def read(run: Run, group: Group) -> Asked | None:
     """The answers of a run to a group: documents that any variant could not score are left out of all.
 
+    Returns:
+        The answers; None where no document has an answer in every variant.
+
     Raises:
-        RunRecordError: A record is missing or damaged, or no document has been asked in every variant.
+        RunRecordError: A record is missing or damaged.
     """
     columns = {name: read_columns(run, entry["name"], list(entry["folds"])) for name, entry in group.entries.items()}
     rows = {
@@ -126,9 +128,7 @@ def read(run: Run, group: Group) -> Asked:
     }
     docs = sorted(set.intersection(*map(set, rows.values())))
     if not docs:
-        raise RunRecordError(
-            f"The {group.kind} probes of {group.of}", "have no document in common", "score them with one limit and seed"
-        )
+        return None
     places = {name: np.array([held[doc] for doc in docs], dtype=np.int64) for name, held in rows.items()}
     first = next(iter(group.entries))
     clustered = group.entries[first]["unit"] != "item"
@@ -153,8 +153,9 @@ def pairs_of(candidate: Run, baseline: Run, names: Sequence[str]) -> Iterator[tu
     theirs = {(group.kind, group.of): group for group in groups_of(baseline, names)}
     for group in groups_of(candidate, names):
         other = theirs.get((group.kind, group.of))
-        if other is not None:
-            yield from _shared(read(candidate, group), read(baseline, other))
+        sides = () if other is None else (read(candidate, group), read(baseline, other))
+        if sides and sides[0] is not None and sides[1] is not None:
+            yield from _shared(sides[0], sides[1])
 
 
 def _shared(ours: Asked, theirs: Asked) -> Iterator[tuple[Asked, Asked]]:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from harness.nouns import Comparison, RateComparison, Run, Signature, TaskComparison
-from harness.show import percent, plural, points, signed
-from harness.signatures.words import evidence
+from harness.show import percent, plural, signed
+from harness.signatures.words import above, evidence
 from harness.stats.estimates import nothing, ratio
 from harness.store import Columns, read_columns
 
@@ -46,11 +46,12 @@ def hallucination_changes(comparison: Comparison) -> Iterator[Signature]:
 
 
 def _of_task(name: str, entry: Mapping[str, Any], columns: Columns) -> Signature | None:
+    """The excess on the documents for which spans are predicted: the others are no evidence of it."""
     predicted, gold = (columns.counts.get(rate) for rate in (LEVELS[name], f"gold_{LEVELS[name]}"))
     if predicted is None:
         return None
     gold = np.zeros_like(predicted) if gold is None else gold
-    told = np.nan_to_num(np.hstack([predicted, gold])).any(axis=1)
+    told = predicted[:, 1] > 0  # NaN, where a document failed, is not
     clusters = columns.clusters[told] if entry["unit"] != "item" and columns.clusters is not None else None
     rate, floor = ratio(predicted[told], clusters), ratio(gold[told], clusters)
     if rate is None:
@@ -65,16 +66,12 @@ def _of_task(name: str, entry: Mapping[str, Any], columns: Columns) -> Signature
         items=int(told.sum()),
         sentence=(
             f"{entry['name']}: {percent(rate.value)} % of {plural(spans, 'predicted span')} {_WHERE[name]}, against "
-            f"{percent(rate.value - excess.value)} % of the gold spans: {_above(excess.value)} "
+            f"{percent(rate.value - excess.value)} % of the gold spans: {above(excess.value)} that floor "
             f"{evidence(excess.interval, int(told.sum()))}."
         ),
         p_worse=excess.tested().p_improve,
         tasks=(entry["name"],),
     )
-
-
-def _above(excess: float) -> str:
-    return f"{points(excess)} {'above' if excess >= 0 else 'below'} that floor"
 
 
 def _change(name: str, task: TaskComparison, rate: RateComparison, floor: float) -> Signature:

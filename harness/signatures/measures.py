@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.nouns import Interval, Signature
-from harness.show import percent, signed
-from harness.signatures.words import evidence, share_evidence
+from harness.show import percent, points, signed
+from harness.signatures.words import above, evidence, share_evidence
 from harness.signs import SIGNS
 from harness.stats.estimates import Estimate
+
+Null = Callable[[], tuple[float, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +23,10 @@ class Measure:
         subject: What it was seen on.
         tasks: Tasks that it was seen on.
         estimate: The measure.
-        says: What it measures, in words that follow its value: ``of the answers agree``.
+        says: What it measures, in words with ``{}`` for the value: ``{} of the answers agree``.
         detail: What a reader of a single run should know besides.
         interval: Interval of the value, where it is not that of the estimate.
-        p: P-value of the sign's null; None where it has none.
+        null: P-value of the sign's null, and what it means in words; None where it has none.
     """
 
     name: str
@@ -33,29 +36,37 @@ class Measure:
     says: str
     detail: str = ""
     interval: Interval | None = None
-    p: float | None = None
+    null: Null | None = None
 
     @property
     def shown(self) -> str:
-        """The value as a person reads it: a share in per cent, a difference in points."""
+        """The value as a person reads it: a share in per cent, a distance or a signed difference in points."""
         value = self.estimate.value
-        return f"{signed(value)} points" if SIGNS[self.name].in_points else f"{percent(value)} %"
+        if not SIGNS[self.name].in_points:
+            return f"{percent(value)} %"
+        return above(value) if self.estimate.support[0] < 0 else points(value)
+
+    @property
+    def said(self) -> str:
+        """What it measures, with its value."""
+        return self.says.replace("{}", self.shown)
 
 
 def sign_of(measure: Measure) -> Signature:
     """The sign of a single run."""
     estimate = measure.estimate
     ends = measure.interval or estimate.interval
-    told = (evidence if SIGNS[measure.name].in_points else share_evidence)(ends, estimate.documents)
+    told = (evidence if estimate.support[0] < 0 else share_evidence)(ends, estimate.documents)
+    p, meaning = measure.null() if measure.null is not None else (None, "")
     return Signature(
         name=measure.name,
         subject=measure.subject,
         value=estimate.value,
         interval=ends,
         items=estimate.documents,
-        sentence=f"{measure.subject}: {measure.shown} {measure.says} {told}.{measure.detail}",
+        sentence=f"{measure.subject}: {measure.said} {told}.{measure.detail}{meaning}",
         higher_is_worse=SIGNS[measure.name].higher_is_worse,
-        p_worse=measure.p,
+        p_worse=p,
         tasks=measure.tasks,
     )
 
@@ -72,7 +83,7 @@ def change_of(candidate: Measure, baseline: Measure) -> Signature:
         interval=test.interval,
         items=change.documents,
         sentence=(
-            f"{candidate.subject}: {candidate.shown} {candidate.says}, against {baseline.shown} in the baseline: "
+            f"{candidate.subject}: {candidate.said}, {baseline.shown} in the baseline: "
             f"{signed(change.value)} points {evidence(test.interval, change.documents)}."
         ),
         higher_is_worse=worse,

@@ -20,9 +20,9 @@ from harness.stats.estimates import Estimate, ratio
 from harness.stats.intervals import wilson
 
 _RATES = {
-    "unprompted_format": ("unprompted_format", "of the answers come in a format that nobody asked for"),
-    "repetition": ("repetition", "of the answers repeat themselves"),
-    "instruction_following": ("followed", "of the instructions are followed"),
+    "unprompted_format": ("unprompted_format", "{} of the answers come in a format that nobody asked for"),
+    "repetition": ("repetition", "{} of the answers repeat themselves"),
+    "instruction_following": ("followed", "{} of the instructions are followed"),
 }
 """Metric of each sign, and what it says."""
 

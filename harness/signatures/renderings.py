@@ -41,7 +41,7 @@ def _agreement(asked: Asked) -> Measure | None:
         return None
     silent = len(asked.docs) - estimate.documents
     note = f" {plural(silent, 'more document')} got no answer in any of them." if silent else ""
-    says = f"agreement between the answers to {len(group.entries)} {KINDS[group.kind]} of a document"
+    says = f"{{}} agreement between the answers to {len(group.entries)} {KINDS[group.kind]} of a document"
     return Measure(f"{group.kind}_consistency", group.of, group.tasks, estimate, says, note)
 
 
@@ -50,7 +50,7 @@ def _other_format(asked: Asked) -> Measure | None:
     estimate = None if counts is None else ratio(counts, asked.clusters)
     if counts is None or estimate is None or group.kind != "format":
         return None
-    says = "of the answers come in another format than the one that was asked for"
+    says = "{} of the answers come in another format than the one that was asked for"
     detail = f" {plural(int(counts[:, 1].sum()), 'answer')} in all."
     return Measure(OTHER_FORMAT, group.of, group.tasks, estimate, says, detail)
 
@@ -67,7 +67,7 @@ def _all_correct(asked: Asked) -> Measure | None:
     estimate = ratio(joint, asked.clusters)
     if estimate is None:
         return None
-    says = f"of the documents are answered rightly in all {len(tables)} {KINDS[group.kind]}"
+    says = f"{{}} of the documents are answered rightly in all {len(tables)} {KINDS[group.kind]}"
     single = percent(float(right[told].mean()))
     detail = f" In a single one {single} % are on average."
     return Measure(f"{group.kind}_all_correct", group.of, group.tasks, estimate, says, detail)
@@ -82,18 +82,24 @@ def _range(asked: Asked) -> Measure | None:
     pulls = np.stack([each.influence for each in estimates.values()], axis=1)
     names, top, bottom = list(estimates), int(values.argmax()), int(values.argmin())
     value = float(values[top] - values[bottom])
-    null = range_under_null(np.stack(list(counts.values()), axis=1), fold.score, asked.clusters)
     estimate = Estimate(value, pulls[:, top] - pulls[:, bottom], _told(counts.values()), asked.clusters)
     group = asked.group
-    says = f"between the best and the worst of {len(names)} {KINDS[group.kind]}"
+    says = f"{{}} lie between the best and the worst of {len(names)} {KINDS[group.kind]}"
     detail = (
         f" Best {names[top]} {percent(values[top])}, worst {names[bottom]} {percent(values[bottom])}, standard "
-        f"deviation {percent(float(values.std(ddof=1)))} points; where the {group.kind} does not matter, "
-        f"{percent(float(np.median(null)))} points are usual."
+        f"deviation {percent(float(values.std(ddof=1)))} points."
+        if value
+        else f" All score {percent(values[top])}."
     )
+
+    def null() -> tuple[float, str]:
+        ranges = range_under_null(np.stack(list(counts.values()), axis=1), fold.score, asked.clusters)
+        usual = percent(float(np.median(ranges)))
+        return p_of_range(value, ranges), f" Where the {group.kind} does not matter, {usual} points are usual."
+
     return Measure(
         f"{group.kind}_spread", group.of, group.tasks, estimate, says, detail,
-        range_interval(values, pulls, asked.clusters), p_of_range(value, null),
+        range_interval(values, pulls, asked.clusters), null,
     )  # fmt: skip
 
 

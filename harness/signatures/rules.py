@@ -13,10 +13,10 @@ from harness.signatures.measures import Measure
 from harness.stats.estimates import ratio
 
 _SIGNS = {
-    "rule_following": ("rule_followed", "of the answers follow the rule in the prompt where it changes the gold"),
+    "rule_following": ("rule_followed", "{} of the answers follow the rule in the prompt where it changes the gold"),
     "rule_ignoring": (
         "rule_ignored",
-        "of the answers are what the default rule would want, though the prompt states another",
+        "{} of the answers are what the default rule would want, though the prompt states another",
     ),
 }
 

@@ -4,6 +4,7 @@
                      items/<task>.jsonl.zst  one Record per line, ascending by doc_id
                      raw/..., env.json       whatever else the verb hands over
     <store>/partial/<spec digest>/           journal.jsonl and spec.json of a run in progress
+    <store>/contamination/                   what a run's training data was checked for, one file per check
     <store>/ledger.jsonl                     append-only; each line carries the SHA-256 of the line before it
 
 A run is written in three steps: ``Journal.open(store, spec)`` while it computes, ``commit(store, manifest,
@@ -12,6 +13,7 @@ journal.records, files)`` once it is done, ``journal.discard()``. It is found ag
 """
 
 from harness.store.canonical import canonical, digest, file_digest, parse
+from harness.store.checked import CHECKED, Checked, checked_problems, read_checked, write_checked
 from harness.store.columns import Columns, columns_of, read_columns
 from harness.store.commit import commit
 from harness.store.items import ItemCounts, read_counts, read_records
@@ -24,13 +26,16 @@ from harness.store.rows import decode_row, encode_row, record_to_row, row_to_rec
 from harness.store.verify import Problem, refuse_damaged, verify
 
 __all__ = [
+    "CHECKED",
     "SCHEMA",
+    "Checked",
     "Columns",
     "Entry",
     "ItemCounts",
     "Journal",
     "Problem",
     "canonical",
+    "checked_problems",
     "columns_of",
     "commit",
     "decode_row",
@@ -40,6 +45,7 @@ __all__ = [
     "list_runs",
     "load_run",
     "parse",
+    "read_checked",
     "read_columns",
     "read_counts",
     "read_ledger",
@@ -49,4 +55,5 @@ __all__ = [
     "refuse_damaged",
     "row_to_record",
     "verify",
+    "write_checked",
 ]

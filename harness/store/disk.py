@@ -96,3 +96,24 @@ def locked(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep a folder, which is made where it is missing, for this process in the block; the hold ends with the process.
+
+    Raises:
+        StoreError: Another process is at work there, or the folder cannot be written.
+    """
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            reason = "is being worked on by another process"
+            raise StoreError(f"Folder {folder}", reason, "wait until it ends, or name another folder") from error
+        yield
+    finally:
+        os.close(descriptor)

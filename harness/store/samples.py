@@ -7,12 +7,14 @@ when the files are compacted for the record.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import zstandard
 
+from harness.nouns import Run
 from harness.store.disk import writing
 from harness.store.manifest import items_file
 
@@ -52,6 +54,13 @@ class SampleLog:
 
     def _path(self, task: str) -> Path:
         return self._folder / Path(items_file(task)).name.removesuffix(".zst")
+
+
+def sample_file(run: Run, task: str) -> str | None:
+    """Path in a run's record of a task's texts: our own log, or an imported one, which carries the time in its name."""
+    ours = f"raw/samples/{Path(items_file(task)).name}"
+    imported = re.compile(rf"raw/samples_{re.escape(task)}(_\d{{4}}-[^/]*)?\.jsonl")
+    return next((name for name in run.manifest["files"] if name == ours or imported.fullmatch(name)), None)
 
 
 def _cut_torn_line(path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from harness.errors import HarnessError, MissingInputError, RunRecordError
 from harness.nouns import Run
 from harness.store.canonical import canonical, digest, file_digest
+from harness.store.checked import checked_problems
 from harness.store.items import read_items
 from harness.store.ledger import LEDGER, Entry, order, read_ledger
 from harness.store.manifest import MANIFEST, file_of, names, parse_manifest
@@ -47,6 +48,7 @@ def verify(path: Path) -> list[Problem]:
     found = [
         Problem(f"{folder.name}/{problem.file}", problem.what) for folder in folders for problem in verify_run(folder)
     ]
+    found += [Problem(*problem) for problem in checked_problems(path)]
     return found + _ledger_problems(path, {folder.name for folder in folders})
 
 

@@ -2,8 +2,8 @@
 
     rows of a card --documents--> Instruction --variants--> prompt --reading--> facts --counting--> counts
 
-Prompt and gold answer are made by the code that makes training examples (``synth.formats``, ``synth.rules``), the answer
-is read with the format's own parser, and it is counted by the functions of the harness's own cards.
+Prompt and gold answer are made by the code that makes training examples (``synth.formats``, ``synth.rules``). The
+answer is read with the format's own parser and counted by the functions of the harness's own cards.
 """
 
 from pathlib import Path

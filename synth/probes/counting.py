@@ -7,147 +7,163 @@ that a probe's score is the card's score for another wording.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from harness.metrics.labels import label_counts
-from harness.nouns import Counts
 from harness.metrics.grounding import hallucination_counts
+from harness.metrics.labels import label_counts
 from harness.metrics.reading import answer_counts
+from harness.nouns import Counts
 from harness.prompts import ee, ner, re
-from harness.prompts.schema import Batch, Label
+from harness.prompts.schema import Label
 from synth.probes.reading import Reading, Tuples, tuples
 from synth.probes.rows import asked
 from synth.records import Family, Instruction
 
 Counted = dict[str, Counts]
+CardCounts = Callable[[Mapping[str, Any], Sequence[str]], dict[str, Counts]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A document with its answers.
+
+    Attributes:
+        question: The instruction with its gold answer.
+        golds: Further gold answers of machine reading.
+        batches: The labels that each prompt asked for.
+        answers: What was read off the answer to each prompt; None where nothing could be read.
+        text: The answer of machine reading as it was written.
+    """
+
+    question: Instruction
+    golds: Sequence[str]
+    batches: Sequence[Sequence[str]]
+    answers: Sequence[Tuples | None]
+    text: str | None
+
+    @property
+    def whole(self) -> Tuples | None:
+        """The answers to all prompts as one; None where one of them could not be read."""
+        known = [answer for answer in self.answers if answer is not None]
+        return sorted(row for answer in known for row in answer) if len(known) == len(self.answers) else None
 
 
 def counts(doc: Mapping[str, Any], readings: Sequence[Reading], batches: Sequence[Sequence[str]]) -> Counted:
-    """Counts of one document from the readings of its answers.
+    """Counts of one document.
 
     Args:
         doc: A row of ``synth.probes.rows``.
-        readings: One per prompt.
-        batches: The labels that each prompt asked for.
+        readings: What was read off the answer to each prompt.
+        batches: The labels that each prompt asked for; a rule is asked with all labels, which it may have renamed.
     """
     question = asked(doc)
-    if doc["rule"]:  # it may have renamed the labels, and all of them are asked at once
-        batches = [question.schema.labels]
-    gold = tuples(question.answer, question.family)
-    found = merged(readings)
+    answers = [None if one["answer"] is None else [tuple(row) for row in one["answer"]] for one in readings]
+    names = [question.schema.labels] if doc["rule"] else batches
+    answered = Answered(question, doc["golds"], names, answers, readings[0]["text"])
     return {
-        **_COUNTERS[question.family](doc, question, readings, batches),
-        "parse_failure": _share(readings, "reading", "failed"),
-        "repaired": _share(readings, "reading", "repaired"),
-        "other_format": (float(sum(one["other"] is not None for one in readings)), float(len(readings))),
-        "correct": (float(_right(doc, found, gold)), 1.0),
-        **_rule_counts(doc, question, found, gold),
+        **_COUNTS[question.family](answered),
+        "parse_failure": _share([one["reading"] == "failed" for one in readings]),
+        "repaired": _share([one["reading"] == "repaired" for one in readings]),
+        "other_format": _share([one["other"] is not None for one in readings]),
+        "correct": _share([answered.whole in _golds(answered)]),
+        **(_rule_counts(answered, doc["default"]) if doc["rule"] else {}),
     }
 
 
-def merged(readings: Sequence[Reading]) -> Tuples | None:
-    """The answers to all prompts of a document as one; None where one of them could not be read."""
-    answers = [one["answer"] for one in readings]
-    known = [answer for answer in answers if answer is not None]
-    return sorted(tuple(item) for answer in known for item in answer) if len(known) == len(answers) else None
+def _share(found: Sequence[bool]) -> Counts:
+    return float(sum(found)), float(len(found))
 
 
-def _right(doc: Mapping[str, Any], found: Tuples | None, gold: Tuples) -> bool:
-    """Whether an answer is the gold; of a question with several gold answers, whether it is one of them."""
-    if doc["golds"] and found is not None:
-        return found in [tuples(({"text": text},), Family.MRC) for text in doc["golds"]]
-    return found == gold
+def _golds(answered: Answered) -> list[Tuples]:
+    """Every answer that is right: the gold facts, or one of several gold answers of a question."""
+    family = answered.question.family
+    return [tuples(answered.question.answer, family), *(tuples(({"text": text},), family) for text in answered.golds)]
 
 
-def _rule_counts(doc: Mapping[str, Any], question: Instruction, found: Tuples | None, gold: Tuples) -> Counted:
-    """Whether the rule was followed, or the answer is the one without it; only where the two differ."""
-    if not doc["rule"]:
-        return {}
-    affected = float(bool(doc["default"]))
-    default = tuples(json.loads(doc["default"] or "[]"), question.family)
-    followed, ignored = float(found == gold), float(found == default)
-    return {"rule_followed": (followed * affected, affected), "rule_ignored": (ignored * affected, affected)}
+def _rule_counts(answered: Answered, default: str) -> Counted:
+    """Whether the rule was followed, or the answer is the one without it; only of documents where the two differ."""
+    family, said = answered.question.family, answered.whole
+    gold, other = (tuples(facts, family) for facts in (answered.question.answer, json.loads(default)))
+    differs = float(gold != other)
+    return {"rule_followed": (float(said == gold) * differs, differs),
+            "rule_ignored": (float(said == other) * differs, differs)}  # fmt: skip
 
 
-def _share(readings: Sequence[Reading], key: str, value: str) -> Counts:
-    return float(sum(one[key] == value for one in readings)), float(len(readings))  # type: ignore[literal-required]
-
-
-def _extraction(
-    card: Callable[[Mapping[str, Any], Sequence[str]], dict[str, Counts]],
-    write: Callable[[Tuples], Mapping[str, Any]],
-    gold: Callable[[Instruction], Mapping[str, Any]],
-) -> Callable[[Mapping[str, Any], Instruction, Sequence[Reading], Sequence[Sequence[str]]], Counted]:
-    def count(
-        _: Mapping[str, Any], question: Instruction, readings: Sequence[Reading], batches: Sequence[Sequence[str]]
-    ) -> Counted:
-        doc = {"text": question.text, "types": {}, "batches": [_labels(question, names) for names in batches]}
-        texts = ["" if one["answer"] is None else json.dumps(write(one["answer"])) for one in readings]
-        return dict(card({**doc, **gold(question)}, texts))
-
-    return count
-
-
-def _labels(question: Instruction, names: Sequence[str]) -> Batch:
-    """Labels as the cards know them; code and name are one here."""
-    roles = question.schema.roles
-    return tuple(Label(name, name, "", {role: role for role in roles.get(name, ())}) for name in names)
-
-
-def _grouped(answer: Tuples, entry: Callable[[tuple[str, ...]], Any]) -> dict[str, list[Any]]:
-    found: dict[str, list[Any]] = {}
-    for item in answer:
-        found.setdefault(item[0], []).append(entry(item))
-    return found
-
-
-def _events(answer: Tuples) -> dict[str, list[dict[str, Any]]]:
-    """Events of tuples; of two events with one type and trigger the first has the arguments of both."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    first: dict[tuple[str, ...], dict[str, list[str]]] = {}
-    for item in sorted(answer, key=len):
-        if len(item) == 2:
-            arguments = {} if item in first else first.setdefault(item, {})
-            found.setdefault(item[0], []).append({"trigger": item[1], "arguments": arguments})
-        else:
-            first[item[:2]].setdefault(item[2], []).append(item[3])
-    return found
-
-
-def _reading(
-    doc: Mapping[str, Any], question: Instruction, readings: Sequence[Reading], _: Sequence[Sequence[str]]
-) -> Counted:
-    golds = list(doc["golds"]) or [fact["text"] for fact in question.answer]
-    (one,) = readings
-    said = None if one["answer"] is None else one["text"] or ""
-    grounded = hallucination_counts([said] if said else [], question.text)
-    return {**answer_counts(said, golds), "not_in_context": grounded["hallucinated_normalised"]}
-
-
-def _class(
-    _: Mapping[str, Any], question: Instruction, readings: Sequence[Reading], __: Sequence[Sequence[str]]
-) -> Counted:
-    (one,) = readings
-    said = [item[0] for item in one["answer"] or []]
-    return dict(label_counts(said[0] if len(said) == 1 else None, question.answer[0]["label"], question.schema.labels))
-
-
-_COUNTERS: Mapping[
-    Family, Callable[[Mapping[str, Any], Instruction, Sequence[Reading], Sequence[Sequence[str]]], Counted]
-] = {
-    Family.NER: _extraction(
+def _entity_counts(answered: Answered) -> Counted:
+    return _card_counts(
+        answered,
         ner.process_results,
-        lambda answer: _grouped(answer, lambda item: item[1]),
-        lambda question: {"entities": list(question.answer)},
-    ),
-    Family.RE: _extraction(
+        {"entities": list(answered.question.answer)},
+        lambda answer: _by_label((label, text) for label, text in answer),
+    )
+
+
+def _relation_counts(answered: Answered) -> Counted:
+    gold = [{**fact, "head_type": "", "tail_type": ""} for fact in answered.question.answer]
+    return _card_counts(
+        answered,
         re.process_results,
-        lambda answer: _grouped(answer, lambda item: {"head": item[1], "tail": item[2]}),
-        lambda question: {"relations": [{**fact, "head_type": "", "tail_type": ""} for fact in question.answer]},
-    ),
-    Family.EE: _extraction(ee.process_results, _events, lambda question: {"events": list(question.answer)}),
-    Family.MRC: _reading,
-    Family.TC: _class,
+        {"relations": gold, "types": {}},
+        lambda answer: _by_label((label, {"head": head, "tail": tail}) for label, head, tail in answer),
+    )
+
+
+def _event_counts(answered: Answered) -> Counted:
+    return _card_counts(answered, ee.process_results, {"events": list(answered.question.answer)}, _events)
+
+
+def _card_counts(
+    answered: Answered, count: CardCounts, gold: Mapping[str, Any], write: Callable[[Tuples], Mapping[str, Any]]
+) -> Counted:
+    """Counts of the extraction card, whose answers are JSON objects; what could not be read predicts nothing."""
+    question = answered.question
+    roles = {name: {role: role for role in of_label} for name, of_label in question.schema.roles.items()}
+    batches = [[Label(name, name, "", roles.get(name, {})) for name in batch] for batch in answered.batches]
+    texts = ["" if answer is None else json.dumps(write(answer)) for answer in answered.answers]
+    return count({"text": question.text, "batches": batches, **gold}, texts)
+
+
+def _by_label(entries: Any) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for label, entry in entries:
+        found.setdefault(label, []).append(entry)
+    return found
+
+
+def _events(answer: Tuples) -> dict[str, list[Any]]:
+    """Events of tuples.
+
+    Of two events with one type and trigger the first has the arguments of both: no metric looks at which of them has
+    an argument.
+    """
+    arguments: dict[tuple[str, ...], dict[str, list[str]]] = {row: {} for row in answer if len(row) == 2}
+    for label, trigger, *argument in answer:
+        if argument:
+            role, text = argument
+            arguments[label, trigger].setdefault(role, []).append(text)
+    triggers = [row for row in answer if len(row) == 2]
+    return _by_label((row[0], {"trigger": row[1], "arguments": arguments.pop(row, {})}) for row in triggers)
+
+
+def _reading_counts(answered: Answered) -> Counted:
+    golds = list(answered.golds) or [fact["text"] for fact in answered.question.answer]
+    said = None if answered.whole is None else answered.text or ""
+    spans = hallucination_counts([said] if said else [], answered.question.text)
+    return {**answer_counts(said, golds), "not_in_context": spans["hallucinated_normalised"]}
+
+
+def _class_counts(answered: Answered) -> Counted:
+    said = answered.whole or []
+    gold = answered.question.answer[0]["label"]
+    return dict(label_counts(said[0][0] if len(said) == 1 else None, gold, answered.question.schema.labels))
+
+
+_COUNTS: Mapping[Family, Callable[[Answered], Counted]] = {
+    Family.NER: _entity_counts,
+    Family.RE: _relation_counts,
+    Family.EE: _event_counts,
+    Family.MRC: _reading_counts,
+    Family.TC: _class_counts,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from harness.prompts.schema import Label
@@ -14,30 +14,36 @@ Labels = Mapping[str, Label]
 
 
 def instruction(doc: Doc, metadata: Mapping[str, Any]) -> Instruction:
-    """The base instruction of a document, asking for every label of the card.
+    """The base instruction of a document, asking for every label of the card; facts of other labels are left out.
 
     Args:
-        doc: A document as the ``process_docs`` of a card gives it; for classes a row with ``text`` and ``label`` (a name
-            or a number), for reading a row in the form of SQuAD.
+        doc: A document as the ``process_docs`` of a card gives it; for classes a row with ``text`` and ``label`` (a
+            name or a number), for reading a row in the form of SQuAD.
         metadata: The card's metadata: ``asks`` (the family), ``labels``, ``probe.of``.
     """
     family = Family(metadata["asks"])
     labels = {label.code: label for label in labels_of(metadata["labels"])}
     roles = {label.name: tuple(label.roles.values()) for label in labels.values() if label.roles}
     text, question = (doc["context"], doc["question"]) if family is Family.MRC else (doc["text"], None)
+    schema = Schema(tuple(label.name for label in labels.values()), roles)
+    answer = tuple(_FACTS[family](doc, labels))
     return Instruction(
-        family, metadata["probe"]["of"], "", text.strip(), Schema(tuple(label.name for label in labels.values()), roles),
-        tuple(_FACTS[family](doc, labels)), str(metadata["licence"]), question,
-    )  # fmt: skip
+        family, metadata["probe"]["of"], "", text.strip(), schema, answer, str(metadata["licence"]), question
+    )
+
+
+def _asked(items: Iterable[Doc], labels: Labels) -> list[Doc]:
+    return [item for item in items if item["label"] in labels]
 
 
 def _entities(doc: Doc, labels: Labels) -> list[Fact]:
-    return [{"label": labels[item["label"]].name, "text": item["text"]} for item in doc["entities"]]
+    return [{"label": labels[item["label"]].name, "text": item["text"]} for item in _asked(doc["entities"], labels)]
 
 
 def _relations(doc: Doc, labels: Labels) -> list[Fact]:
     return [
-        {"label": labels[item["label"]].name, "head": item["head"], "tail": item["tail"]} for item in doc["relations"]
+        {"label": labels[item["label"]].name, "head": item["head"], "tail": item["tail"]}
+        for item in _asked(doc["relations"], labels)
     ]
 
 
@@ -51,7 +57,7 @@ def _events(doc: Doc, labels: Labels) -> list[Fact]:
                 for argument in item["arguments"]
             ],
         }
-        for item in doc["events"]
+        for item in _asked(doc["events"], labels)
     ]
 
 

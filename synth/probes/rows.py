@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from synth.formats import FORMATS, example
@@ -31,7 +32,8 @@ def rows(docs: Iterable[Doc], metadata: Mapping[str, Any]) -> list[Row]:
     """The rows of a probe.
 
     Documents that some format cannot carry, or that some rule of the task cannot decide, are left out of all probes of
-    their kind; of the rest ``metadata.documents`` are taken, those with the smallest digest, in the order of the data.
+    their kind. Of the rest ``metadata.documents`` are taken: those that most of the task's rules change, and of equal
+    ones those with the smallest digest. They stay in the order of the data.
 
     Args:
         docs: Documents of the card that is probed.
@@ -39,12 +41,13 @@ def rows(docs: Iterable[Doc], metadata: Mapping[str, Any]) -> list[Row]:
     """
     probe = metadata["probe"]
     rules = rules_of(probe["of"]) if probe["kind"] == "rule" else ()
-    found = [(doc, instruction(doc, metadata)) for doc in docs]
-    usable = [(place, ruled(base, rules)) for place, (_, base) in enumerate(found) if _in_every_format(base)]
-    decided = [(place, under) for place, under in usable if under is not None]
-    ranked = sorted(decided, key=lambda pair: (-pair[1].changing, _rank(found[pair[0]][1])))
-    chosen = sorted(ranked[: metadata["documents"]], key=lambda pair: pair[0])
-    return [_row(found[place][0], under, metadata) for place, under in chosen]
+    found = [(place, doc, instruction(doc, metadata)) for place, doc in enumerate(docs)]
+    found.sort(key=lambda item: _rank(item[2]))
+    usable = ((place, doc, ruled(base, rules)) for place, doc, base in found if _in_every_format(base))
+    decided = ((place, doc, under) for place, doc, under in usable if under is not None)
+    ordered = sorted(decided, key=lambda item: -item[2].changing) if rules else decided
+    chosen = sorted(islice(ordered, metadata["documents"]), key=lambda item: item[0])
+    return [_row(doc, under, metadata) for _, doc, under in chosen]
 
 
 def asked(row: Mapping[str, Any], labels: Sequence[str] | None = None) -> Instruction:
@@ -95,6 +98,6 @@ def _row(doc: Doc, under: Ruled, metadata: Mapping[str, Any]) -> Row:
         "phrasing": variant if kind == "phrasing" else f"{base.family}-plain",
         "rule": this.rule or "",
         "rule_text": now.text if now else "",
-        "default": json.dumps(base.answer, ensure_ascii=False) if now and now.changed else "",
+        "default": json.dumps(base.answer, ensure_ascii=False) if now else "",
     }
     return row if metadata["unit"] == "item" else row | {metadata["unit"]: doc[metadata["unit"]]}

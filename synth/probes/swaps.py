@@ -6,13 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from harness.errors import DataError
 from synth.records import Fact, Family, Instruction, Schema
 from synth.rulebook import fitting_rules
 from synth.rules import Rule, apply, wording
 from synth.rules.interpreter import run
 
-SWAPS: Mapping[str, tuple[str, ...]] = {}
-"""Names of the rules by probed task."""
+SWAPS: Mapping[str, tuple[str, ...]] = {
+    "quick_ner": ("determiner-in", "family-name-too", "first-of-each-label"),
+    "quick_re": ("ends-with-article", "one-of-each-relation", "head-family-name", "place-view"),
+    "quick_ee": ("no-time", "heads-before-of", "no-place", "triggers-with-article"),
+    "quick_mrc": ("last-word-answer", "full-sentence"),
+    "quick_topic": ("class-letters", "class-with-group"),
+}
+"""Names of the rules by probed task: rules that a corpus of the embedded grammar uses, and rules that are held out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +65,20 @@ def rules_of(task: str) -> tuple[str, ...]:
 
 
 def ruled(base: Instruction, names: Sequence[str]) -> Ruled | None:
-    """A document under rules; None where one of them cannot be told."""
+    """A document under rules; None where one of them cannot be told.
+
+    Args:
+        base: The document without a rule.
+        names: Names of rules of the library.
+
+    Raises:
+        DataError: A rule does not fit the labels of the document.
+    """
     roles = tuple((label, tuple(of_label)) for label, of_label in base.schema.roles.items())
     known = _bound(base.family, base.source, base.schema.labels, roles)
+    if strange := [name for name in names if name not in known]:
+        reason = f"do not fit the labels of {base.source}: {', '.join(strange)}"
+        raise DataError("Rules of a probe", reason, "name others in synth/probes/swaps.py")
     found: dict[str, Swapped] = {}
     for name in names:
         rule = known[name]

@@ -16,14 +16,20 @@ from synth.probes.rows import rows, shown
 class ProbeTask(SplitTask):
     """A task whose card states in ``metadata`` what is probed, how, and on how many documents."""
 
+    _rows: Any = None
+
     def batches_of(self, labels: Batch, size: int) -> tuple[Batch, ...]:
         """Labels per prompt as training has them, but of any number."""
-        return tuple(map(tuple, split(labels, size))) or ((),)
+        known = {label.name: label for label in labels}
+        return tuple(tuple(known[name] for name in names) for names in split(list(known), size)) or ((),)
 
-    def test_docs(self) -> Any:
-        """The rows of the probe."""
-        docs = super().test_docs()
-        return type(docs).from_list(rows(docs, self.config.metadata))
+    @property
+    def eval_docs(self) -> Any:
+        """The rows of the probe; made once, though lm-eval asks for them several times."""
+        if self._rows is None:
+            docs = super().eval_docs
+            self._rows = type(docs).from_list(rows(docs, self.config.metadata))
+        return self._rows
 
 
 def doc_to_text(doc: Mapping[str, Any]) -> str:

@@ -50,9 +50,17 @@ def copy(found: Path, out: Path) -> None:
     """
     with explained(f"Folder {out}"):
         out.mkdir(parents=True, exist_ok=True)
-        for path in sorted(found.iterdir()):
-            if path.is_file() and path.suffix in _SUFFIXES and path.name not in _LEFT:
-                shutil.copyfile(path, out / path.name)
+        for path in files_of(found):
+            shutil.copyfile(path, out / path.name)
+
+
+def files_of(found: Path) -> list[Path]:
+    """Files of a folder that belong to a checkpoint or an adapter."""
+    return [
+        path
+        for path in sorted(found.iterdir())
+        if path.is_file() and path.suffix in _SUFFIXES and path.name not in _LEFT
+    ]
 
 
 def merge(base: str, adapter: Path, out: Path, dtype: str = "auto") -> None:

@@ -14,6 +14,8 @@ from typing import Any
 
 from harness.errors import DataError, MissingInputError
 from harness.nouns import Checkpoint
+from harness.queue import QUEUE
+from harness.show import stderr
 from synth.recipe import Recipe, Settings, settings_of
 from synth.records import digest
 from synth.tuning.adopting import adopt, copy, file_digest, merge
@@ -156,13 +158,15 @@ def _trained(base: str, settings: TuningRecipe, out: Path, adapter: bool) -> dic
     from synth.tuning.processes import run
     from synth.tuning.train import RESULT, Job
 
+    if settings.score_saves:
+        command = f"harness run --queue {out / TRAINING / QUEUE} --follow"
+        stderr().print(f"states are queued; to score them, in another shell: {command}", soft_wrap=True, markup=False)
     facts = run(Job(base, settings, out / TRAINING, adapter))
     if adapter:
         merge(base, out / TRAINING / RESULT, out, facts["dtype"])
     else:
         copy(out / TRAINING / RESULT, out)
-    config = settings.model_dump(mode="json", exclude={"data", "dev", "accelerate"})
-    return {"config": config, "seed": settings.seed, **facts}
+    return {"config": settings.shaping, "seed": settings.seed, **facts}
 
 
 def _made(producer: str, out: Path, facts: Mapping[str, Any]) -> Checkpoint:

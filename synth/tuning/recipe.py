@@ -55,6 +55,7 @@ class TuningRecipe(Settings):
         dtype: Type that is computed in; ``auto`` is bfloat16 where the device has it, else float32. What is trained
             is kept in float32 either way, and a base under an adapter in this type; so is the checkpoint.
         save_steps: Steps between resumable states; None for ten in a run.
+        score_saves: Suites on which every state is to be scored; the training queues it for ``harness run --queue``.
         seed: Seed of order, dropout and adapter.
         lora: The adapter, for the producer ``lora``.
         accelerate: Configuration file of accelerate (FSDP2, ZeRO, several processes); None trains in this process.
@@ -77,9 +78,15 @@ class TuningRecipe(Settings):
     accumulation: int = Field(1, ge=1)
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     save_steps: int | None = Field(None, ge=1)
+    score_saves: tuple[str, ...] = ()
     seed: int = 0
     lora: LoraSettings = LoraSettings()
     accelerate: Path | None = None
+
+    @property
+    def shaping(self) -> dict[str, Any]:
+        """The settings that shape what is trained, whatever it is trained on and whoever watches."""
+        return self.model_dump(mode="json", exclude={"data", "dev", "accelerate", "score_saves"})
 
 
 class SynthLoraRecipe(Settings):

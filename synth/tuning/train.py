@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError
+from harness.queue import Queue
 from synth.records import digest
 from synth.tuning.adopting import file_digest
 from synth.tuning.data import Cut, Rows, find, read
@@ -24,6 +25,7 @@ from synth.tuning.faults import explained
 from synth.tuning.head import answers_only
 from synth.tuning.loading import context, load_config, load_model, load_tokenizer, refuse_leaks
 from synth.tuning.recipe import TuningRecipe
+from synth.tuning.saves import close_queue, queueing
 from synth.tuning.watch import LOG, Counted, say, watcher
 
 RESULT = "result"
@@ -92,6 +94,8 @@ def _train(trainer: Any, job: Job, state: Path | None) -> dict[str, Any]:
     dtype = str(trainer.model.dtype).removeprefix("torch.")
     watch = watcher(job.folder)
     trainer.add_callback(watch)
+    if job.recipe.score_saves:
+        trainer.add_callback(queueing(job.folder, _queue(job, dtype), job.folder / _STATES))
     try:
         with answers_only():
             trainer.train(resume_from_checkpoint=str(state) if state else None)
@@ -114,8 +118,15 @@ def _train(trainer: Any, job: Job, state: Path | None) -> dict[str, Any]:
     }
 
 
+def _queue(job: Job, dtype: str) -> Queue:
+    base = str(Path(job.base).resolve()) if Path(job.base).is_dir() else job.base
+    like = {"dtype": dtype} if job.adapter else {}  # as it is merged in the end; a whole state says its own
+    return Queue(job.recipe.score_saves, {"pretrained": base, **like}, job.adapter)
+
+
 def _finish(folder: Path, facts: Mapping[str, Any]) -> None:
     """Write down what is known; the states, which are larger than the result, have served."""
+    close_queue(folder)
     temporary = folder / f"{FACTS}.partial"
     temporary.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     temporary.replace(folder / FACTS)
@@ -138,7 +149,7 @@ def _begin(job: Job, rows: Rows) -> Path | None:
         DataError: The folder holds another training.
     """
     this = {
-        "recipe": job.recipe.model_dump(mode="json", exclude={"data", "dev", "accelerate"}),
+        "recipe": job.recipe.shaping,
         "data": rows.facts["digest"],
         "base": _base_digest(job.base),
         "adapter": job.adapter,

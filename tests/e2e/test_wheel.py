@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 JSON_KEYS = {"run_id", "path", "suites", "tasks", "status", "reasons"}
 NEW_SUITE = "suite: a_new_suite\ntitle: Added after the installation\nversion: '1.0'\ntasks: [quick_ner]\n"
-BUILD_INPUTS = ("harness", "tasks", "tests", "pyproject.toml", "README.md", "CHANGELOG.md", "CITATION.cff", "LICENSE",
-                "constraints.txt", ".gitignore")  # fmt: skip
+BUILD_INPUTS = ("harness", "synth", "tasks", "tests", "pyproject.toml", "README.md", "CHANGELOG.md", "CITATION.cff",
+                "LICENSE", "constraints.txt", ".gitignore")  # fmt: skip
 
 
 def sh(*command: str | Path, cwd: Path) -> str:
@@ -90,16 +90,17 @@ def names_in(wheel: Path) -> set[str]:
 
 
 def test_the_wheel_holds_the_package_and_its_cards_and_nothing_else(wheel: Path, repo: Path) -> None:
-    """One import name, every card below harness/_tasks, the licence, the embedded assets, no caches."""
+    """Two import names, cards below harness/_tasks and in synth, the licence, the embedded assets, no caches."""
     names = names_in(wheel)
     tops = {name.split("/")[0] for name in names}
     cards = {f"harness/_tasks/{p.relative_to(repo / 'tasks')}" for p in (repo / "tasks").rglob("*.yaml")}
-    assert len(tops) == 2
-    assert {top.split("-")[0] for top in tops} == {"harness", "hum_harness"}
+    cards |= {str(p.relative_to(repo)) for p in (repo / "synth").rglob("*.yaml")}
+    assert len(tops) == 3
+    assert {top.split("-")[0] for top in tops} == {"harness", "hum_harness", "synth"}
     assert cards <= names
     assert "harness/assets/nano/model.safetensors" in names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
-    assert [name for name in names if "cache" in name or name.endswith(".pyc")] == []
+    assert [name for name in names if "cache" in str(Path(name).parent) or name.endswith(".pyc")] == []
 
 
 def test_the_sdist_gives_the_same_wheel(wheel: Path, sdist_and_wheel: Path) -> None:
@@ -124,6 +125,7 @@ def test_the_installed_wheel_runs_outside_the_checkout(wheel: Path, tmp_path: Pa
     assert set(outcome) >= JSON_KEYS
     assert outcome["status"] == "complete"
     assert {suite["name"] for suite in outcome["suites"]} == {"quick"}
+    assert "probe-formats" in sh(python.parent / "harness", "ls", "suites", cwd=tmp_path)
     assert all(task["items"] <= 5 for task in outcome["tasks"])
     assert (tmp_path / outcome["path"]).is_dir()
 

@@ -7,7 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from harness.contamination import BOILERPLATE_ROWS, Index, Uncovered, index_of, item_texts, load
+from harness.contamination import (
+    BOILERPLATE_ROWS,
+    Index,
+    Overlap,
+    Place,
+    Uncovered,
+    index_of,
+    item_texts,
+    load,
+    overlap,
+)
 from harness.data import load_mirrored, mirrored
 from harness.errors import MissingInputError
 
@@ -38,9 +48,21 @@ def test_tasks_without_data_are_listed_or_raised(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def nlu(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Index:
-    """The index of the suite ``nlu``; one build for all tests of this file."""
-    return load(index_of(["nlu"], mirror, (), tmp_path_factory.mktemp("cache")))
+def place(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """Where the mirror and the indexes of this file are; each is built once."""
+    return Place(mirror, cache=tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def nlu(place: Place) -> Index:
+    """The index of the suite ``nlu``."""
+    return load(index_of(["nlu"], place.mirror, (), place.cache))
+
+
+def touched(found: Overlap, task: str) -> dict[str, int]:
+    """Touched items of a task by level."""
+    (one,) = [entry for entry in found.tasks if entry.task == task]
+    return {level: len(docs) for level, docs in one.touched.items()}
 
 
 def column(mirror: Path, dataset: str, config: str | None, splits: Iterable[str], name: str) -> list[str]:
@@ -100,3 +122,39 @@ def test_a_public_instruction_mix_is_not_clean(nlu: Index, mirror: Path) -> None
     rows = column(mirror, "local/t0_train_50k", None, ("train",), "prompt")
     long = {hit.task for hits in nlu.scan(rows) for hit in hits if hit.words >= 13}
     assert {"boolq_nlu", "squad", "squad_v2"} <= long
+
+
+@pytest.mark.slow
+@pytest.mark.realdata
+@pytest.mark.parametrize(
+    ("domain", "counts"),
+    [("music", (26, 23, 31, 60)), ("science", (20, 16, 34, 59)), ("ai", (4, 4, 12, 26)), ("politics", (9, 1, 22, 72)),
+     ("literature", (1, 1, 4, 15))],
+)  # fmt: skip
+def test_the_verb_reports_the_leak_of_crossner(place: Place, domain: str, counts: tuple[int, ...]) -> None:
+    """Train and validation of a domain against its test split: whole texts, sentences, runs of 13 and of 8 words."""
+    found = overlap([f"DFKI-SLT/cross_ner:{domain}:train+validation"], ["nlu"], place)
+    assert tuple(touched(found, f"crossner_{domain}").values()) == counts
+
+
+@pytest.mark.slow
+@pytest.mark.realdata
+def test_the_verb_reports_what_imdb_and_t0_hold(place: Place) -> None:
+    """Reviews of the sample's own train split, and passages of BoolQ and SQuAD in a sample of T0's training data."""
+    imdb = overlap(["stanfordnlp/imdb"], ["nlu"], place)
+    assert touched(imdb, "imdb") == {"text": 13, "sentence": 49, "13-gram": 36, "8-gram": 1174}
+    t0 = overlap(["local/t0_train_50k"], ["nlu"], place)
+    assert {task: touched(t0, task)["13-gram"] for task in ("boolq_nlu", "squad", "squad_v2")} == {
+        "boolq_nlu": 24, "squad": 24, "squad_v2": 36,
+    }  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.realdata
+def test_a_public_instruction_mix_against_general_suites(place: Place) -> None:
+    """The sample of T0 touches two of the tasks of ``general`` whose data the mirror has, BoolQ above all."""
+    found = overlap(["local/t0_train_50k"], ["general"], place)
+    assert len(found.tasks) == 219
+    assert {task.task: len(task.touched["13-gram"]) for task in found.tasks if task.touched["13-gram"]} == {
+        "boolq": 24, "mmlu_high_school_chemistry": 1,
+    }  # fmt: skip

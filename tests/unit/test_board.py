@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from records import edited, make_run, rows, sha, suite_entry, task_entry
 
 from harness.board import Order, build, check, write
-from harness.board.markdown import escaped
 from harness.compare import Margins, Scope, compare
 from harness.errors import MissingInputError, RunRecordError, UsageError
 from harness.nouns import Comparison, Run
-from harness.store import list_runs
+from harness.show.markdown import escaped
+from harness.store import Checked, list_runs, verify, write_checked
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "board.md"
 
@@ -46,6 +46,16 @@ def add(order: Order, name: str, day: int, topic: Any = HALF, **changes: Any) ->
     return make_run(order.store, tasks, checkpoint=name, date=f"2026-03-{day:02d}T10:00:00+00:00", **changes)
 
 
+def checked(order: Order, run: Run, corpus: str, **tasks: tuple[int, int]) -> Path:
+    """A record beside a run: per task the items that were looked at, and those of them in the corpus."""
+    counts = {
+        task: {"items": items, "text": 0, "sentence": 0, "13-gram": touched, "8-gram": touched}
+        for task, (items, touched) in tasks.items()
+    }
+    record = Checked(run.id, "1.1", corpus, sha(corpus), 1000, {"quick": sha("suite")}, counts)
+    return write_checked(order.store, record)
+
+
 def cells(page: str, word: str) -> list[str]:
     """The cells of the table row that has a word."""
     (line,) = [line for line in page.splitlines() if line.startswith("|") and word in line]
@@ -53,10 +63,10 @@ def cells(page: str, word: str) -> list[str]:
 
 
 def everything(order: Order) -> None:
-    """A baseline, one of each kind of row, two runs that answer another question, one that failed."""
+    """A baseline, one of each kind of row, two runs that answer another question, one that failed, two checked ones."""
     add(order, "first", 1)
-    add(order, "better", 2, BETTER)
-    add(order, "worse", 3, WORSE)
+    checked(order, add(order, "better", 2, BETTER), "corpus|<b>a</b>", topic=(200, 5), spans=(40, 0))
+    checked(order, add(order, "worse", 3, WORSE), "clean", topic=(200, 0))
     add(order, "same|<b>`as`</b>\nfirst", 4)
     add(order, "short", 5, HALF[:150])
     add(order, "chat", 6, prompting={"chat_template": True, "system_instruction": None, "fewshot_as_multiturn": None})
@@ -247,10 +257,69 @@ def test_flags_name_the_worst_task(order: Order) -> None:
     }
     texts = [replace(record, counts={**record.counts, **shares}) for record in texts]
     folds = {"acc": "mean", "parse_failure": "mean", "duplicate": "mean", "gold_hallucinated_exact": "mean"}
-    add(order, "sick", 1, texts, entries={"topic": {"folds": folds}}, contamination="2 of 240 items (n-grams)")
+    add(order, "sick", 1, texts, entries={"topic": {"folds": folds}})
     page = build(order, paired).pages["quick.md"]
     assert "duplicate 90.0 % in topic; parse failure 50.0 % in topic" in cells(page, "org/sick")
-    assert "2 of 240 items \\(n-grams\\)" in cells(page, "org/sick")
+
+
+def test_a_check_of_contamination_is_shown_with_what_was_searched(order: Order) -> None:
+    """The cell has the share of all items and the worst family; a note names the corpus; no record is no clean bill."""
+    everything(order)
+    page = build(order, paired).pages["quick.md"]
+    assert "2.1 % \\(topic 2.5 %\\)" in cells(page, "org/better")
+    assert "none found, 1 of 2 tasks" in cells(page, "org/worse")
+    assert "not checked" in cells(page, "org/first")
+    assert "corpus\\|\\<b\\>a\\</b\\>, 1,000 rows" in page
+    assert "2.5 % of 200 topic items" in page
+    assert "none of 200 items found; not checked: spans" in page
+
+
+def test_a_second_check_of_one_corpus_replaces_the_first(order: Order) -> None:
+    """A run has one record per corpus: a new one takes the old one's place, another corpus stands beside it."""
+    run = add(order, "first", 1)
+    old = checked(order, run, "corpus", topic=(200, 5))
+    new = checked(order, run, "corpus", topic=(200, 6))
+    checked(order, run, "other", topic=(200, 0))
+    assert not old.exists()
+    assert new.exists()
+    page = build(order, paired).pages["quick.md"]
+    assert {"3.0 % \\(topic 3.0 %\\), 1 of 2 tasks", "none found, 1 of 2 tasks"} == set(
+        next(cell for cell in cells(page, "org/first") if "none found" in cell).split("; ")
+    )
+
+
+def test_a_check_that_was_changed_or_fits_no_run_stops_the_build(order: Order) -> None:
+    """An edited record, one of a run that is gone, and a stray file are named; verify names them too."""
+    run = add(order, "first", 1)
+    path = checked(order, run, "corpus", topic=(200, 5))
+    path.write_bytes(path.read_bytes().replace(b'"13-gram":5', b'"13-gram":0'))
+    with pytest.raises(RunRecordError, match=r"changed: its SHA-256.*check again with harness contamination"):
+        build(order, paired)
+    assert [problem.file for problem in verify(order.store)] == [f"contamination/{path.name}"]
+    path.rename(path.with_name("notes.txt"))
+    with pytest.raises(RunRecordError, match="is no record of a check"):
+        build(order, paired)
+    path.with_name("notes.txt").unlink()
+    checked(order, run, "corpus", topic=(200, 5))
+    shutil.rmtree(run.path)
+    assert any("whose folder is missing" in problem.what for problem in check(order, paired)[0])
+
+
+@pytest.mark.parametrize(
+    ("tasks", "why"),
+    [
+        ({"topic": (999, 5)}, "do not fit its 200 items"),
+        ({"topic": (5, 6)}, "contradict"),
+        ({"other": (1, 0)}, "not scored"),
+    ],
+)
+def test_a_check_with_numbers_that_the_run_cannot_have_is_refused(
+    order: Order, tasks: dict[str, tuple[int, int]], why: str
+) -> None:
+    """A record that vouches for itself must still fit its run: more items than it has, or another task, is refused."""
+    checked(order, add(order, "first", 1), "corpus", **tasks)
+    (problem,) = verify(order.store)
+    assert why in problem.what
 
 
 def test_pages_that_are_edited_missing_or_left_over_are_named(order: Order) -> None:

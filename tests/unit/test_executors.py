@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -40,6 +41,25 @@ def test_what_an_input_raises_is_raised_here(workers: int) -> None:
     """A failing shard fails the step, with its own error."""
     with pytest.raises(ZeroDivisionError):
         list(local(workers).map(partial(operator.truediv, 1), [1, 0, 2]))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_stream_is_read_as_it_is_worked_on(workers: int) -> None:
+    """Results line up with inputs, and never more than a few inputs have been asked for ahead of them."""
+    asked = 0
+
+    def inputs() -> Iterator[int]:
+        nonlocal asked
+        for number in range(60):
+            asked = number
+            yield number
+
+    for number, result in enumerate(local(workers).stream(partial(operator.mul, 3), inputs())):
+        assert result == 3 * number
+        assert asked - number <= 10
+    assert number == 59
+    with pytest.raises(ZeroDivisionError):
+        list(local(workers).stream(partial(operator.truediv, 1), iter([1, 0, 2])))
 
 
 def test_the_projects_own_parts_come_in_by_the_common_doors() -> None:

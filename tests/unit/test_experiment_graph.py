@@ -29,9 +29,7 @@ graphs = st.dictionaries(names, st.lists(names, max_size=3), max_size=7).map(
 def made(identity: str = "nano", files: str = "rows", **changes: Any) -> dict[str, Cell]:
     """Cells of a matrix whose base and files have the given content."""
     matrix = Matrix(**content(**changes))
-    folders = Folders(
-        Path("out"), dict(matrix.bases), lambda base: [base, identity], lambda path: files
-    )
+    folders = Folders(Path("out"), dict(matrix.bases), lambda base: [base, identity], lambda path: files)
     return cells(matrix, definitions(matrix, PATH), folders)
 
 

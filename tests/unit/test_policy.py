@@ -30,6 +30,12 @@ BROKEN = {
         "line 5, field health.parse_failures",
         "did you mean parse_failure",
     ),
+    "unknown sign": (
+        "signatures:\n  format_gaps: 0.01\n",
+        "line 5, field signatures.format_gaps",
+        "did you mean format_gap",
+    ),
+    "sign in points": ("signatures: {format_gap: 5}\n", "field signatures.format_gap", "one point is 0.01"),
     "unknown choice": ("on_inconclusive: ignore\n", "line 4, field on_inconclusive", "fail or warn"),
     "given twice": ("suite_margin: 0.02\n", "line 4, field suite_margin", "given twice"),
     "unknown design": ("sequential: {design: peeking}\n", "line 4, field sequential.design", "betting or group"),
@@ -78,7 +84,7 @@ def test_every_field_arrives() -> None:
     text = MINIMAL + (
         "task_margin: 0.03\nmargins: {mmlu: 0.005}\ncritical: [mmlu, arc, mmlu]\nimprovement: 0.02\n"
         "health: {parse_failure: 0.01}\npower: 0.9\nalpha: 0.01\ndiscordance: 0.1\non_inconclusive: warn\n"
-        "require_aa: 0.02\nanchor: 0.02\n"
+        "require_aa: 0.02\nanchor: 0.02\nsignatures: {format_gap: 0.1}\n"
     )
     policy = parse_policy(text, "gate.yaml")
     assert (policy.policy, policy.version, policy.critical) == ("mine", "1", ("mmlu", "arc"))
@@ -87,6 +93,7 @@ def test_every_field_arrives() -> None:
     assert (policy.health, policy.on_inconclusive, policy.require_aa, policy.anchor) == (
         {"parse_failure": 0.01}, "warn", 0.02, 0.02,
     )  # fmt: skip
+    assert policy.signatures == {"format_gap": 0.1}
     assert policy.digest != parse_policy(text + "# a remark\n", "gate.yaml").digest
 
 

@@ -37,7 +37,10 @@ def test_a_difference_of_rates_is_a_paired_t_test() -> None:
     found = sides[0].minus(sides[1]).tested()
     direct = stats.ttest_rel(ours, theirs, alternative="greater")
     low, high = stats.ttest_rel(ours, theirs).confidence_interval()
-    assert (found.p_improve, found.interval) == (pytest.approx(direct.pvalue), (pytest.approx(low), pytest.approx(high)))
+    assert (found.p_improve, found.interval) == (
+        pytest.approx(direct.pvalue),
+        (pytest.approx(low), pytest.approx(high)),
+    )
 
 
 def test_documents_that_are_not_counted_are_no_evidence() -> None:

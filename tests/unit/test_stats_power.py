@@ -15,10 +15,12 @@ from harness.stats.power import (
     items_for_mean,
     macro_error,
     mde,
+    pairs_for_effect,
     power_all,
     power_from_error,
     power_harm,
     power_noninferior,
+    power_seeds,
     provable_margin,
     resolution,
 )
@@ -142,3 +144,25 @@ def test_out_of_range() -> None:
     ):
         with pytest.raises(ValueError, match=r"lies|none|fit|shown"):
             call()
+
+
+@pytest.mark.parametrize(("pairs", "effect"), [(3, 2.0), (5, 1.0), (8, 0.7)])
+def test_power_over_seeds_is_that_of_simulated_t_tests(pairs: int, effect: float) -> None:
+    """The share of 20,000 simulated samples of normal differences whose t test shows the effect, to one point."""
+    rng = np.random.default_rng(pairs)
+    samples = rng.normal(effect, 1.0, size=(20_000, pairs))
+    shown = scipy_stats.ttest_1samp(samples, 0.0, axis=1, alternative="greater").pvalue < 0.05
+    assert power_seeds(pairs, 1 / math.sqrt(pairs), effect) == pytest.approx(shown.mean(), abs=0.01)
+
+
+@pytest.mark.parametrize("effect", [0.3, 1.0, 3.0])
+def test_pairs_are_the_fewest_with_the_power(effect: float) -> None:
+    """One pair fewer has less than 80 %; what no thousand pairs show has no answer, nor has an error of nothing."""
+    error = 1 / math.sqrt(4)
+    found = pairs_for_effect(4, error, effect)
+    assert found is not None
+    assert power_seeds(found, 1 / math.sqrt(found), effect) >= 0.8
+    assert found == 3 or power_seeds(found - 1, 1 / math.sqrt(found - 1), effect) < 0.8
+    assert pairs_for_effect(4, error, 0.01) is None
+    assert pairs_for_effect(4, math.inf, effect) is None
+    assert power_seeds(4, 0.0, effect) == 0.0
