@@ -19,6 +19,7 @@ from trainings import rows
 
 from harness.cli import main
 from harness.experiment.matrix import matrix_names
+from harness.store import list_runs
 
 Refused = Callable[..., str]
 Tiny = Callable[..., Path]
@@ -200,14 +201,14 @@ def test_a_killed_experiment_goes_on(imported: Callable[..., Path], tmp_path: Pa
     matrix, out = imported(), tmp_path / "out"
     command = [sys.executable, "-m", "harness", "experiment", str(matrix), "-o", str(out)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while process.poll() is None and not list(out.glob("runs/*/run.json")):
+    while process.poll() is None and not (out / "runs" / "ledger.jsonl").is_file():
         time.sleep(0.02)
     process.kill()
     assert process.wait() == -signal.SIGKILL
-    (before,) = (path.parent.name for path in out.glob("runs/*/run.json"))
+    (before,) = (run.id for run in list_runs(out / "runs"))
     document = done(matrix, out, 0)
     found = [run for own in runs(document).values() for run in own]
-    assert len(found) == len(list(out.glob("runs/*/run.json"))) == 4
+    assert len(found) == len(list(list_runs(out / "runs"))) == 4
     assert before in found
 
 
