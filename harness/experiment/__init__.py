@@ -16,7 +16,8 @@ from harness.experiment.document import FILE, document_of, save
 from harness.experiment.outputs import write_pages
 from harness.experiment.plan import Options, Plan, make_plan
 from harness.experiment.screen import ExperimentScreen
-from harness.experiment.work import Account, Failure, at_work, carry_out
+from harness.experiment.work import Account, Failure, carry_out
+from harness.store.disk import alone
 
 __all__ = ["Done", "ExperimentScreen", "Options", "Plan", "experiment", "make_plan"]
 
@@ -57,7 +58,7 @@ def experiment(matrix: str, options: Options, screen: ExperimentScreen) -> Done:
         InterruptedRunError: Ctrl-C; what was made and scored stays.
     """
     plan = make_plan(matrix, options)
-    with at_work(options.out):
+    with alone(options.out):
         screen.plan(plan)
         account = carry_out(plan, screen, lambda account: save(plan, document_of(plan, account)))
         held = compare_arms(plan)

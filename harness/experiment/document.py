@@ -11,13 +11,14 @@ from typing import Any
 from harness.engines.environment import versions
 from harness.experiment.comparing import Held, overall
 from harness.experiment.graph import Cell
-from harness.experiment.making import state_of, write_whole
+from harness.experiment.making import state_of
 from harness.experiment.plan import Place, Plan, measured, seconds_left
 from harness.experiment.work import Account
 from harness.gate.document import EXIT_CODES, headline, verdict_document
 from harness.nouns import Run, Verdict
 from harness.show import comparison_document
 from harness.store import file_digest
+from harness.store.disk import replace_file
 
 SCHEMA = "harness.experiment/1"
 FILE = "experiment.json"
@@ -69,7 +70,8 @@ def save(plan: Plan, content: dict[str, Any]) -> None:
     Raises:
         StoreError: It cannot be written.
     """
-    write_whole(plan.options.out / FILE, json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+    text = json.dumps(content, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
+    replace_file(plan.options.out / FILE, text.encode())
 
 
 def _cell(plan: Plan, cell: Cell, account: Account) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import yaml
 from harness.errors import DataError, UsageError
 from harness.experiment.graph import Cell
 from harness.produce import MANIFEST, produce
-from harness.store.disk import writing
+from harness.store.disk import replace_file
 
 STATE = "cell.json"
 MADE, BEGUN = "made", "begun"
@@ -76,13 +76,13 @@ def make(cell: Cell, recipes: Path) -> float:
 
 def write_recipe(cell: Cell, path: Path) -> None:
     """Write the filled recipe of a cell, in the form that its producer reads."""
-    write_whole(path, yaml.safe_dump(dict(cell.recipe), sort_keys=False, allow_unicode=True))
+    replace_file(path, yaml.safe_dump(dict(cell.recipe), sort_keys=False, allow_unicode=True).encode())
 
 
 def note(cell: Cell, status: str, seconds: Mapping[str, float]) -> None:
     """Write down how far a cell is, and the seconds that were measured of it."""
     state = {"key": cell.key, "status": status, "seconds": dict(seconds)}
-    write_whole(cell.folder / STATE, json.dumps(state, indent=1) + "\n")
+    replace_file(cell.folder / STATE, (json.dumps(state, indent=1) + "\n").encode())
 
 
 def add_seconds(cell: Cell, spent: Mapping[str, float]) -> None:
@@ -98,16 +98,3 @@ def digests_of(cell: Cell) -> Mapping[str, str]:
     manifest = json.loads((cell.folder / MANIFEST).read_text(encoding="utf-8"))
     digests: Mapping[str, str] = manifest["checkpoint"]["digests"]
     return digests
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        StoreError: It cannot be written.
-    """
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{path.name}.partial")
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -11,13 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from harness.errors import HarnessError, InterruptedRunError, StoreError
+from harness.errors import HarnessError, InterruptedRunError
 from harness.experiment.graph import Cell
 from harness.experiment.making import add_seconds, make
 from harness.experiment.plan import Plan
 from harness.experiment.scoring import recorded, score
 from harness.run import Screen
-from harness.store.disk import writing
 
 MAKING = "making"
 INTERNAL = 70
@@ -71,26 +69,6 @@ class Teller(Protocol):
 
     def failed(self, failure: Failure) -> None:
         """Say what failed."""
-
-
-@contextmanager
-def at_work(out: Path) -> Iterator[None]:
-    """Keep the folder for this process; the hold ends with the process, however it ends.
-
-    Raises:
-        StoreError: Another process is at work there, or the folder cannot be written.
-    """
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
-        lock = os.open(out / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        reason = "is being worked on by another process"
-        raise StoreError(f"Folder {out}", reason, "wait until it ends, or name another folder") from error
-    finally:
-        os.close(lock)
 
 
 def carry_out(plan: Plan, teller: Teller, save: Callable[[Account], None]) -> Account:
