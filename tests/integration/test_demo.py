@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,10 +164,10 @@ def test_a_disk_that_was_full_at_once_is_gone_on_with(
 
 @pytest.mark.slow
 def test_the_true_demonstration_is_short(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Under five minutes of two cores; a gain in understanding is shown."""
-    before = time.process_time()
+    """It takes less than five minutes of two cores, and its claim is about both suites."""
+    before = sum(os.times()[:4])
     assert typed("demo", "-o", str(tmp_path / "demo"), "--json") == 0
+    assert sum(os.times()[:4]) - before < 2 * 300
     document = json.loads(capsys.readouterr().out)
-    assert time.process_time() - before < 600
     assert document["sentence"].startswith("quick-nlu: the candidate scores")
-    assert "An improvement is shown" in document["sentence"].partition("quick-general:")[0]
+    assert "quick-general: the candidate scores" in document["sentence"]
