@@ -11,14 +11,13 @@ trainer keeps a state under ``saves/`` until it is scored, however soon it remov
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from harness.errors import DataError, MissingInputError
-from harness.store.disk import writing
+from harness.store.disk import replace_file
 
 QUEUE, SCORES, SAVES = "queue.json", "scores.json", "saves"
 SCHEMA = "harness.queue/1"
@@ -139,7 +138,4 @@ def _read(path: Path) -> Any:
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    with writing(path):
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        draft.replace(path)
+    replace_file(path, (json.dumps(content, indent=1) + "\n").encode())
