@@ -6,16 +6,21 @@ starts in the time of click and rich.
 
 from __future__ import annotations
 
+import _thread
 import importlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
 from harness.errors import HarnessError
+
+_SOON_S = 0.01
 
 COMMANDS = {
     "run": ("run", "Score a checkpoint on suites and leave a record."),
@@ -113,7 +118,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in given or bool(os.environ.get("HARNESS_DEBUG"))
     given = [argument for argument in given if argument != "--debug"]
     signal.signal(signal.SIGTERM, _interrupt)
-    sys.exit(_guarded(given, debug))
+    with _hearing():
+        code = _guarded(given, debug)
+    sys.exit(code)
 
 
 def _guarded(arguments: list[str], debug: bool) -> int:
@@ -148,3 +155,21 @@ def _failed(error: BaseException, text: str, code: int, debug: bool) -> int:
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+@contextmanager
+def _hearing() -> Iterator[None]:
+    """Interrupt once more where Python drops a Ctrl-C because it comes inside a finalizer."""
+    former = sys.unraisablehook
+
+    def again(told: sys.UnraisableHookArgs) -> None:
+        if told.exc_type is KeyboardInterrupt:
+            threading.Timer(_SOON_S, _thread.interrupt_main).start()
+        else:
+            former(told)
+
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = former
