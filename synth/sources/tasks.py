@@ -8,6 +8,9 @@ from collections.abc import Iterator, Sequence
 from synth.records import Schema
 from synth.sources.readers import Reading, Row, Table
 
+PIECE, GIVEN = 80, 20
+"""Words of a piece of running text, and how many of them its instruction shows."""
+
 
 def labelled(row: Row, table: Table) -> Iterator[Reading]:
     """A text with the number of its class; a row without one (-1) is left out."""
@@ -80,6 +83,15 @@ def instances(row: Row, _: Table) -> Iterator[Reading]:
         if output:
             text = f"{row['instruction'].strip()}\n{extra}" if extra else row["instruction"].strip()
             yield Reading(text, [{"text": output}], Schema(), key=row["instruction"])
+
+
+def passages(row: Row, table: Table) -> Iterator[Reading]:
+    """Running text in pieces of 80 words: the first 20 are given, the others asked for; a shorter rest is left out."""
+    words = row[table.entry.column("text")].split()
+    for start in range(0, len(words) - PIECE + 1, PIECE):
+        given, rest = words[start : start + GIVEN], words[start + GIVEN : start + PIECE]
+        asked = f"Continue the text.\n{' '.join(given)}"
+        yield Reading(asked, [{"text": " ".join(rest)}], Schema(), key=" ".join(words[:GIVEN]))
 
 
 def _listed(options: Sequence[str]) -> str:

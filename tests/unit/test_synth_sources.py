@@ -111,6 +111,18 @@ def test_options_and_yes_no_are_the_labels_of_a_question(tmp_path: Path) -> None
     assert (document.question, document.answer) == ("Is it so?", ({"text": "yes"},))
 
 
+def test_running_text_is_continued_in_pieces(tmp_path: Path) -> None:
+    """Pieces of 80 words show 20 and ask for 60, one after another; a rest that is too short is left out."""
+    words = [f"w{number}" for number in range(170)]
+    put(tmp_path, "local/gutenberg_en", [{"text": "\n".join(words)}])
+    first, second = documents(tmp_path, "local/gutenberg_en")
+    assert first.text == "Continue the text.\n" + " ".join(words[:20])
+    assert first.answer == ({"text": " ".join(words[20:80])},)
+    assert second.text.endswith(" ".join(words[80:100]))
+    assert first.family is Family.GENERAL
+    assert first.key == second.key
+
+
 def test_iepile_batches_of_one_text_are_joined(tmp_path: Path) -> None:
     """Records of one text become one document whose schema holds only the labels that were annotated in it."""
 
@@ -302,7 +314,7 @@ def test_a_validation_split_that_no_card_scores(mirror: Path) -> None:
         ("allenai/ai2_arc", "ARC-Easy", "general", 2000), ("openai/gsm8k", None, "general", 7000),
         ("allenai/openbookqa", None, "general", 4900), ("allenai/winogrande", "winogrande_m", "general", 2500),
         ("local/t0_train_50k", None, "general", 9000), ("yizhongw/self_instruct", None, "general", 175),
-        ("local/llamafactory_demo", "alpaca_zh_demo", "general", 1000),
+        ("local/llamafactory_demo", "alpaca_zh_demo", "general", 1000), ("local/gutenberg_en", None, "general", 50000),
     ],
 )  # fmt: skip
 def test_train_splits_of_the_mirror(mirror: Path, name: str, config: str | None, family: Family, least: int) -> None:
