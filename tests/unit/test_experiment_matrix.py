@@ -119,6 +119,12 @@ def test_references_are_filled_in() -> None:
     }
 
 
+@pytest.mark.parametrize("path", sorted(Path("benchmarks/demonstration").glob("demonstration-*.yaml")), ids=str)
+def test_the_matrices_of_the_demonstration_are_valid(path: Path) -> None:
+    """What docs/demonstration.md reports can be asked for again: each matrix is read as it stands."""
+    assert read_matrix(path).matrix == path.stem
+
+
 @pytest.mark.parametrize("kind", [Matrix, Arm, Data, Compare], ids=lambda kind: kind.__name__)
 def test_every_field_is_documented(kind: Any) -> None:
     """docs/experiments.md has a row for each field of a matrix."""

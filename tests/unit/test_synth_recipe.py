@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from synth import recipe
+from synth.sources.registry import entry_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "synthesis" / "README.md").read_text(encoding="utf-8")
 PARTS: dict[str, type[BaseModel]] = {"sources": recipe.Source} | {
@@ -27,3 +28,10 @@ def test_every_key_is_documented_in_the_words_of_the_settings(part: str) -> None
     said = [(key, " ".join(words.split()).replace("``", "`")) for key, words in told]
     assert [key for key, _ in said] == list(PARTS[part].model_fields)
     assert table == said
+
+
+@pytest.mark.parametrize("path", ["benchmarks/demonstration/corpus-nlu.yaml", "benchmarks/synth/corpus.yaml"])
+def test_recipes_of_published_numbers_are_valid(path: str) -> None:
+    """Recipes that the docs report on are read as they stand, and their sources are known data sets."""
+    for source in recipe.read_recipe(Path(path)).sources:
+        assert source.dataset == "seeds" or entry_of(source.dataset or "")
