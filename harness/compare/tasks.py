@@ -188,7 +188,9 @@ def _rates(entry: Mapping[str, Any], aligned: Aligned) -> Iterator[RateCompariso
 def _rate(
     name: str, fold: Fold, counts: tuple[Array, Array], clusters: npt.NDArray[np.object_] | None
 ) -> RateComparison:
-    ours, theirs = counts
+    told = counts[0].any(axis=1) | counts[1].any(axis=1)  # a rate of spans learns nothing where neither run wrote one
+    ours, theirs = (side[told] for side in counts)
+    clusters = None if clusters is None else clusters[told]
     rates = _score(fold, ours, "candidate"), _score(fold, theirs, "baseline")
     pull = influence(fold, ours) - influence(fold, theirs)
     paired = linearised(rates[0] - rates[1], pull, RATE_MARGIN, clusters)

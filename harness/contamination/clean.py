@@ -89,7 +89,7 @@ class Contrast:
     Attributes:
         name: Task or suite.
         metric: Headline metric of a task; empty for a suite.
-        items: Items that are compared.
+        items: Items that are compared, those without any count (nothing to find, nothing found) among them.
         touched: Those of them that are touched.
         lower_is_better: Whether less is better.
         candidate: The run.
@@ -189,23 +189,26 @@ def _contrast(task: TaskOverlap, runs: Sequence[tuple[Run, Mapping[str, Any]]], 
     counts = [side.counts[np.isin(side.docs, docs)] for side in sides]
     told = np.any([one.any(axis=1) for one in counts], axis=0) if len(docs) else np.zeros(0, dtype=bool)
     clusters = None if sides[0].clusters is None else sides[0].clusters[np.isin(sides[0].docs, docs)][told]
-    touched = np.isin(docs[told], np.fromiter(task.touched[HEADLINE], np.int64))
-    if why := _why_silent(touched, sides[0].missing, [(fold, one[told], touched) for one in counts]):
+    seen = np.isin(docs, np.fromiter(task.touched[HEADLINE], np.int64))
+    touched = seen[told]
+    if not len(docs):
+        return f"no item of the record is one of the data at hand ({sides[0].missing:,} are others or have no value)"
+    if why := _why_silent(touched, [(fold, one[told], touched) for one in counts]):
         return why
     scores = [scores_of(fold, one[told], touched, clusters) for one in counts]
     pair = (counts[0][told], counts[-1][told])
     return Contrast(
-        task.task, entry["metric"], len(touched), int(touched.sum()), fold.name in LOWER_IS_BETTER, scores[0],
+        task.task, entry["metric"], len(seen), int(seen.sum()), fold.name in LOWER_IS_BETTER, scores[0],
         scores[1] if len(runs) > 1 else None,
         gain_of(fold, pair, touched, clusters, differ) if len(runs) > 1 else None,
     )  # fmt: skip
 
 
-def _why_silent(touched: Flags, missing: int, sides: Sequence[tuple[Fold, Array, Flags]]) -> str:
+def _why_silent(touched: Flags, sides: Sequence[tuple[Fold, Array, Flags]]) -> str:
     """Why nothing is said of a task; empty where something is."""
     clean = len(touched) - int(touched.sum())
     if not len(touched):
-        return f"no item of the record is one of the data at hand ({missing:,} are others or have no value)"
+        return "its items have nothing to find, and nothing was found in them"
     if touched.any() and clean < FEWEST_CLEAN:
         return f"only {clean:,} of {len(touched):,} items are clean, and at least {FEWEST_CLEAN} are needed"
     undefined = any(_score(fold, counts[~flags]) is None for fold, counts, flags in sides)

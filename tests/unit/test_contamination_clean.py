@@ -228,6 +228,19 @@ def test_items_of_other_data_are_not_paired(pair: list[Run]) -> None:
     assert silent == (("topic", "no item of the record is one of the data at hand (100 are others or have no value)"),)
 
 
+def test_items_without_a_count_are_items_all_the_same(tmp_path: Path) -> None:
+    """Texts with nothing to find, and nothing found, move no score but belong to the items, touched and others."""
+    spans = np.tile([[3.0, 1.0, 1.0], [0.0, 0.0, 0.0]], (50, 1))
+    run = make_run(tmp_path, {"spans": spans})
+    (task,), _ = contrasts(overlap_of(task_of("spans", 100, {0, 1, 3})), [run], differ)
+    (counted,), _ = contrasts(overlap_of(task_of("spans", 100, {0})), [run], differ)
+    assert (task.items, task.touched) == (100, 3)
+    assert task.candidate == counted.candidate
+    none = make_run(tmp_path, {"spans": np.zeros((40, 3))}, checkpoint="none")
+    _, silent = contrasts(overlap_of(task_of("spans", 40, set())), [none], differ)
+    assert silent == (("spans", "its items have nothing to find, and nothing was found in them"),)
+
+
 def test_too_few_clean_items_and_a_suite_that_lacks_a_task_are_said(pair: list[Run]) -> None:
     """29 clean items say nothing; a suite says nothing where one of its tasks does not."""
     tasks, silent = contrasts(

@@ -338,6 +338,17 @@ def test_few_predicted_spans_show_little(tmp_path: Path) -> None:
     assert found.p_worse > 0.05
 
 
+def test_a_change_of_few_predicted_spans_shows_little(tmp_path: Path) -> None:
+    """Documents in which neither run predicts a span are no evidence of a change, however many they are."""
+    gold = [(0, 4)] * 42
+    base = span_run(tmp_path, [(1, 2), (0, 2), *[(0, 0)] * 40], gold, checkpoint="base")
+    tuned = span_run(tmp_path, [(2, 2), (1, 1), *[(0, 0)] * 40], gold, checkpoint="tuned")
+    found = signs(signature_changes(tuned, base))["hallucinated_spans"]
+    assert (found.delta, found.items) == (pytest.approx(0.75), 2)
+    assert found.p_worse is not None
+    assert found.p_worse > 0.05
+
+
 def test_degradation_counts_tasks_after_holm(tmp_path: Path) -> None:
     """How many tasks are harmed after correction, how many without it, and the largest fall."""
     n = 400
