@@ -18,16 +18,18 @@ class Limit:
     """Counts of one set of requests.
 
     Attributes:
-        forwarded: Tokens that stock forwards.
+        forwarded: Tokens that stock forwards: equal inputs once, as its logits cache has them.
         unique: Tokens of the prefix tree.
         scored: Positions whose logits are needed, equal ones once.
         flops: Floating-point operations of the unique work.
+        stock_flops: Floating-point operations of the forwarded tokens, all through the output head.
     """
 
     forwarded: int
     unique: int
     scored: int
     flops: float
+    stock_flops: float
 
     def seconds(self, gflops: float) -> float:
         """Seconds at a rate in GFLOP/s."""
@@ -35,7 +37,8 @@ class Limit:
 
     def told(self) -> dict[str, float]:
         """The counts for a record."""
-        return {"forwarded": self.forwarded, "unique": self.unique, "scored": self.scored, "gflop": self.flops / 1e9}
+        counts = {"forwarded": self.forwarded, "unique": self.unique, "scored": self.scored}
+        return {**counts, "gflop": self.flops / 1e9, "stock gflop": self.stock_flops / 1e9}
 
 
 def limit_of(lm: Any, requests: Sequence[Any]) -> Limit:
@@ -49,12 +52,18 @@ def limit_of(lm: Any, requests: Sequence[Any]) -> Limit:
     inputs = [(context + continuation)[-(lm.max_length + 1) :][:-1] for context, continuation in pairs]
     scored = [len(continuation) for _, continuation in pairs]
     depths, heads = _tree(inputs, scored)
-    config = lm.model.config.get_text_config()
-    layers = sum(p.numel() for n, p in lm.model.named_parameters() if ".layers." in n and p.ndim == 2)
+    apart = [depth for ids in set(map(tuple, inputs)) for depth in range(len(ids))]
+    unique, stock = _flops(lm.model, depths, heads), _flops(lm.model, apart, len(apart))
+    return Limit(len(apart), len(depths), heads, unique, stock)
+
+
+def _flops(model: Any, depths: Sequence[int], heads: int) -> float:
+    """Operations of tokens at some depths, each through all layers, and of rows through the output head."""
+    config = model.config.get_text_config()
+    layers = sum(p.numel() for n, p in model.named_parameters() if ".layers." in n and p.ndim == 2)
     head = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     attention = 4 * config.num_hidden_layers * config.num_attention_heads * head * sum(depth + 1 for depth in depths)
-    flops = 2 * layers * len(depths) + attention + 2 * heads * config.hidden_size * config.vocab_size
-    return Limit(sum(map(len, inputs)), len(depths), heads, float(flops))
+    return float(2 * layers * len(depths) + attention + 2 * heads * config.hidden_size * config.vocab_size)
 
 
 def _tree(inputs: Sequence[list[int]], scored: Sequence[int]) -> tuple[list[int], int]:

@@ -25,7 +25,7 @@ def main() -> None:
     parser.add_argument("--mirror", type=Path, required=True)
     parser.add_argument("--scratch", type=Path, default=Path("build/scorer"))
     parser.add_argument("--models", default="nano,A,B")
-    parser.add_argument("--works", default="mmlu 5-shot,hellaswag 0-shot,ner generation")
+    parser.add_argument("--works", default="mmlu 5-shot,hellaswag 0-shot,ner generation 3-shot")
     parser.add_argument("--side", choices=["tree", "hf"])
     options = parser.parse_args()
     if options.side:

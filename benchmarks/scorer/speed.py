@@ -3,9 +3,10 @@
     python -m benchmarks.scorer.speed --mirror DIR [--models nano,A,B,C] [--works "mmlu 5-shot,piqa 0-shot"]
     python -m benchmarks.scorer.speed --table build/scorer/speed.jsonl
 
-Each side scores the requests of one cell from text to answers, one thread, stock at batch sizes 1 and 8; a few requests
-warm each up. Answers are compared: choices, greedy flags, largest difference of a log-likelihood, texts. One JSON line
-per cell goes to the output file as soon as it is there, the table to stdout at the end.
+Each side scores the requests of one cell from text to answers, one thread, stock at the batch sizes of ``--batches``;
+a few requests warm each up. Answers are compared with those of stock's fastest batch size: choices, greedy flags,
+largest difference of a log-likelihood, texts. One JSON line per cell goes to the output file as soon as it is there,
+the table to stdout at the end.
 """
 
 from __future__ import annotations
@@ -22,14 +23,13 @@ from benchmarks.scorer.limit import gflops, limit_of
 from benchmarks.scorer.models import folder_of
 from benchmarks.scorer.works import WORKS, requests_of
 
-_WORKS = ("mmlu 5-shot", "hellaswag 0-shot", "hellaswag 10-shot", "arc 25-shot", "piqa 0-shot", "ner generation")
 DOCUMENTS = {
-    model: dict(zip(_WORKS, documents, strict=True))
+    model: dict(zip(WORKS, documents, strict=True))
     for model, documents in {
-        "nano": (100, 60, 12, 12, 60, 24),
-        "A": (100, 40, 8, 8, 40, 24),
-        "B": (16, 10, 2, 2, 10, 8),
-        "C": (12, 4, 1, 1, 4, 2),
+        "nano": (100, 60, 12, 12, 60, 24, 64),
+        "A": (100, 40, 8, 8, 40, 24, 32),
+        "B": (16, 10, 2, 2, 10, 8, 16),
+        "C": (12, 4, 1, 1, 4, 2, 4),
     }.items()
 }
 """Documents per model and work: what stock does in a minute or two."""
@@ -67,19 +67,20 @@ def cell(model: str, work: str, options: argparse.Namespace) -> dict[str, Any]:
     documents = DOCUMENTS[model][work]
     requests = requests_of(WORKS[work], documents, options.mirror)
     folder = str(folder_of(model, options.scratch))
-    seconds, answers = {}, {}
-    for side, batch in (("tree", 1), *(("hf", size) for size in options.batches)):
-        lm = loaded(side, folder, batch)
-        seconds[f"{side} {batch}"], answers[side] = timed(lm, requests)
-        if side == "tree":
-            limit = limit_of(lm, requests)
-            rate = gflops(lm.model.config.hidden_size)
-        del lm
+    lm = loaded("tree", folder, 1)
+    seconds, answers = timed(lm, requests)
+    limit, rate = limit_of(lm, requests), gflops(lm.model.config.hidden_size)
+    stock = {}
+    for batch in options.batches:
+        lm = None  # one model at a time
         gc.collect()
+        lm = loaded("hf", folder, batch)
+        stock[batch] = timed(lm, requests)
+    best = min(stock, key=lambda batch: stock[batch][0])
     return {
         "model": model, "work": work, "documents": len({(id(r.doc), r.task_name, r.doc_id) for r in requests}),
-        "requests": len(requests), **compared(requests, answers["hf"], answers["tree"]),
-        "stock 1": seconds.get("hf 1"), "stock 8": seconds.get("hf 8"), "tree": seconds["tree 1"],
+        "requests": len(requests), **compared(requests, stock[best][1], answers), "tree": seconds,
+        **{f"stock {batch}": spent for batch, (spent, _) in stock.items()},
         "limit": limit.seconds(rate), **limit.told(),
     }  # fmt: skip
 
@@ -120,20 +121,32 @@ def _chosen(rows: Sequence[tuple[float, float, int]], side: int) -> int:
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """The Markdown table of the cells."""
-    head = "| model | work (documents) | stock 1 | stock 8 | tree | ratio | stock / limit | tree / limit | agreement |"
-    lines = [head, "|---|---|---:|---:|---:|---:|---:|---:|---|"]
+    sizes = [size for size in ("stock 1", "stock 8", "stock 32") if any(row.get(size) for row in rows)]
+    heads = (
+        "model",
+        "work (documents)",
+        *sizes,
+        "tree",
+        "ratio",
+        "FLOPs",
+        "stock / limit",
+        "tree / limit",
+        "agreement",
+    )
+    lines = [f"| {' | '.join(heads)} |", "|---|---|" + "---:|" * (len(heads) - 3) + "---|"]
     for row in rows:
-        stock = [row["stock 1"], row["stock 8"]]
+        stock = [row.get(size) for size in sizes]
         best = min(seconds for seconds in stock if seconds is not None)
         shown = " | ".join("" if seconds is None else f"{seconds:.1f}" for seconds in stock)
         agreement = (
             f"{row['other texts']} other texts" if "other texts" in row
             else f"{row['other choices']} other choices, {row['other greedy']} flags, {row['delta']:.0e}"
         )  # fmt: skip
-        limits = f"{best / row['limit']:.1f} | {row['tree'] / row['limit']:.2f}" if "delta" in row else "|"
+        limits = (row["stock gflop"] / row["gflop"], best / row["limit"], row["tree"] / row["limit"])
+        told = "{:.1f}x | {:.1f} | {:.2f}".format(*limits) if "delta" in row else "| |"
         lines.append(
             f"| {row['model']} | {row['work']} ({row['documents']}) | {shown} | {row['tree']:.2f} "
-            f"| **{best / row['tree']:.1f}x** | {limits} | {agreement} |"
+            f"| **{best / row['tree']:.1f}x** | {told} | {agreement} |"
         )
     return "\n".join(lines)
 

@@ -21,11 +21,15 @@ class Work:
         tasks: Stock lm-eval tasks or cards of ours.
         shots: Few-shot examples.
         own_shots: Draw the examples from the scored split: the mirror's train split is a stand-in of few rows.
+        first_shots: Every document gets the same examples, the first of their split, as those of MMLU do.
+        most_tokens: Most tokens of a generated text, whose random author seldom stops; None for what the card says.
     """
 
     tasks: tuple[str, ...]
     shots: int = 0
     own_shots: bool = False
+    first_shots: bool = False
+    most_tokens: int | None = None
 
 
 WORKS = {
@@ -35,6 +39,7 @@ WORKS = {
     "arc 25-shot": Work(("arc_challenge",), 25),
     "piqa 0-shot": Work(("piqa",)),
     "ner generation": Work(("crossner_ai",)),
+    "ner generation 3-shot": Work(("crossner_ai",), 3, first_shots=True, most_tokens=64),
 }
 
 
@@ -50,17 +55,25 @@ def requests_of(work: Work, documents: int, mirror: Path, wrap: Callable[[], Any
     with quiet_lm_eval(), resolving(mirror):
         tasks = loaded(work)
         with wrap():
-            return [request for task in tasks for request in built(task, -(-documents // len(tasks)))]
+            requests = [request for task in tasks for request in built(task, -(-documents // len(tasks)))]
+    if work.most_tokens is not None:
+        for request in requests:
+            request.arguments = (request.args[0], {**request.args[1], "max_gen_toks": work.most_tokens})
+    return requests
 
 
 def loaded(work: Work) -> list[Any]:
     """lm-eval's task objects, with their data and shots; call it inside ``resolving``."""
+    from lm_eval.api.samplers import FirstNSampler
+
     catalog = load_catalog()
     nouns = tuple(catalog.task(name) for name in work.tasks)
     tasks = build_tasks(nouns, catalog.folders, None, TaskOptions())
     for task in tasks:
         if work.own_shots:
             task.lm_task.sampler.replace_df(list(task.lm_task.eval_docs))
+        if work.first_shots:
+            task.lm_task.sampler = FirstNSampler(task.lm_task.sampler.fewshot_docs())
         if work.shots:
             task.lm_task.set_config("num_fewshot", work.shots)
         task.lm_task.set_fewshot_seed(seed=1234)

@@ -143,19 +143,32 @@ def test_padding_of_the_vocabulary_can_be_generated(tmp_path: Path) -> None:
     assert written(tree, asked) == written(stock, asked)
 
 
-@pytest.mark.slow
-def test_a_million_requests_are_planned_in_little_memory() -> None:
-    """A million multiple-choice requests: a tree in under 2 GiB, each token of a shared beginning once."""
-    rng = np.random.default_rng(0)
-    preamble = rng.integers(5, 6000, 60).tolist()
+def test_an_empty_whole_text_has_nothing_to_score(stock: HFLM, tree: TreeLM) -> None:
+    """A rolling request without tokens gets stock's zero, and the text beside it its own score."""
+    texts = instances("loglikelihood_rolling", [("",), ("the harbour opened in spring",)])
+    ours, wanted = tree.loglikelihood_rolling(texts), stock.loglikelihood_rolling(texts, disable_tqdm=True)
+    assert ours[0] == wanted[0] == 0
+    assert ours[1] == pytest.approx(wanted[1], abs=1e-4)
 
-    def requests() -> Iterator[tuple[list[int], list[int]]]:
+
+@pytest.mark.slow
+def test_a_million_requests_are_answered_in_little_memory(tmp_path: Path) -> None:
+    """A million multiple-choice requests: under 2 GiB, each token of a shared beginning once, a sample as stock."""
+    folder = str(save(SUPPORTED[0], tmp_path / "llama"))
+    preamble = np.random.default_rng(0).integers(5, 6000, 60).tolist()
+
+    def requests() -> Iterator[tuple[tuple[str, str], list[int], list[int]]]:
         for number in range(250_000):
             context = [*preamble, 1000 + number // 1000, 1000 + number % 1000]
-            yield from ((context, [choice]) for choice in range(10, 14))
+            yield from ((("", ""), context, [choice]) for choice in range(10, 14))
 
+    stock, tree, asked = HFLM(pretrained=folder, **CPU), TreeLM(pretrained=folder, **CPU), list(requests())
+    assert ask([pair for _, *pair in asked], 2048).tree.rows == 60 + 250 + 250_000
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    asked = ask(list(requests()), 2048)
-    assert len(asked.rows) == 1_000_000
-    assert asked.tree.rows == 60 + 250 + 250_000
+    answers = tree._loglikelihood_tokens(asked, disable_tqdm=True)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 2 << 20
+    assert len(answers) == 1_000_000
+    some = slice(0, None, 25_013)
+    wanted = stock._loglikelihood_tokens(asked[some], disable_tqdm=True)
+    assert [greedy for _, greedy in answers[some]] == [greedy for _, greedy in wanted]
+    assert max(abs(a - b) for (a, _), (b, _) in zip(answers[some], wanted, strict=True)) <= 1e-4

@@ -122,10 +122,10 @@ def test_shared_prompts_and_few_slots_change_no_text(
     assert texts(tree_of(folder(family)), asked) == texts(stock_of(folder(family)), asked)
 
 
-@pytest.mark.parametrize("name", ["llama", "qwen2-window", "gemma2", "gemma3", "gpt2", "olmo2", "falcon"])
-def test_bfloat16_is_near_to_stock_with_a_float32_softmax(folder: Folder, name: str) -> None:
+@pytest.mark.parametrize("family", SUPPORTED, ids=lambda family: family.name)
+def test_bfloat16_is_near_to_stock_with_a_float32_softmax(folder: Folder, family: Family) -> None:
     """In bfloat16 log-likelihoods differ by at most 1 % and 0.15 nats; choices further apart than that are equal."""
-    path = folder(next(family for family in SUPPORTED if family.name == name))
+    path = folder(family)
     stock = stock_of(path, dtype="bfloat16", softmax_dtype="float32")
     tree = tree_of(path, dtype="bfloat16")
     asked = questions()
