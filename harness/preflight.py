@@ -11,11 +11,12 @@ from pathlib import Path
 
 from harness.catalog import Catalog, load_catalog
 from harness.data import mirror_folder, mirrored
+from harness.engines.adapters import refuse_foreign
 from harness.engines.checkpoint import identify
 from harness.engines.fit import memory, outline
 from harness.engines.items import Item, build_items, sample_ids, sampled_as, truncated
 from harness.engines.job import RunRequest, resolve
-from harness.engines.models import HF_MODELS, LoadedModel, model_class, refuse_foreign
+from harness.engines.models import HF_MODELS, LoadedModel, model_class
 from harness.engines.tasks import BuiltTask, build_tasks, quiet_lm_eval
 from harness.errors import HarnessError, MissingInputError, UnavailableError, UsageError
 from harness.nouns import Check, Checkpoint, Limits, State, Suite, Task

@@ -55,7 +55,9 @@ def run(request: RunRequest, screen: Screen) -> Outcome:
     Raises:
         HarnessError: One of the tree in ``harness.errors``; what was computed stays in the journal.
     """
-    return run_job(prepare(request, screen.stage), screen)
+    job = prepare(request, screen.stage)
+    job.model.base = None  # no other adapter of it comes
+    return run_job(job, screen)
 
 
 def run_job(job: Job, screen: Screen) -> Outcome:

@@ -105,8 +105,9 @@ def prepare(request: RunRequest, stage: Callable[[str], None], earlier: Job | No
     Args:
         request: What was asked.
         stage: Told what is being done.
-        earlier: A job of another checkpoint. Where it asks the same, its cards, data and prompts are used again; pieces
-            of text that its tokenizer has seen are known anyway to a checkpoint with an equal one.
+        earlier: A job of another checkpoint. Where it asks the same, its cards, data and prompts are used again, and
+            where both are adapters of one base, its weights. Pieces of text that its tokenizer has seen are known
+            anyway to a checkpoint with an equal one.
 
     Raises:
         HarnessError: Names, cards, data, checkpoint or context do not allow the run.
@@ -116,6 +117,7 @@ def prepare(request: RunRequest, stage: Callable[[str], None], earlier: Job | No
     stage("checking the checkpoint")
     checkpoint = identify(request.model.model, request.model.arguments)
     wanted = {task.name: task for suite in suites for task in suite.tasks}
+    base = earlier.model.base if earlier is not None and _on_one_base(checkpoint, earlier.checkpoint) else None
     if earlier is None or not _asks_alike(request, earlier.request):
         stage("loading cards and data")
         built, earlier = tuple(build_tasks(tuple(wanted.values()), catalog.folders, mirror, request.options)), None
@@ -124,7 +126,7 @@ def prepare(request: RunRequest, stage: Callable[[str], None], earlier: Job | No
     seed_everything(request.seeds)
     stage("loading the model")
     with quiet_lm_eval():
-        model = load_model(request.model)
+        model = load_model(request.model, base)
         if earlier is not None and _wraps_alike(request, checkpoint, earlier.checkpoint):
             items = earlier.items
             for members in items.values():
@@ -142,6 +144,12 @@ def _asks_alike(request: RunRequest, other: RunRequest) -> bool:
     """Whether two requests ask the same rows in the same way, of whatever checkpoint."""
     aside = {name: getattr(other, name) for name in ("model", "store", "log_samples", "restart")}
     return replace(request, **aside) == other
+
+
+def _on_one_base(checkpoint: Checkpoint, other: Checkpoint) -> bool:
+    """Whether two checkpoints have the same weights below their adapters."""
+    named = ("weights", "config", "tokenizer")
+    return all(checkpoint.digests.get(name) == other.digests.get(name) for name in named)
 
 
 def _wraps_alike(request: RunRequest, checkpoint: Checkpoint, other: Checkpoint) -> bool:

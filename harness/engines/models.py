@@ -1,8 +1,4 @@
-"""Loading a checkpoint through lm-eval's registry, with the guards that lm-eval lacks.
-
-An adapter is merged in memory before scoring: lm-eval's own ``peft=`` path resizes embeddings, passes the base's
-revision to the adapter and scores slower. The merge is checked against the unmerged model on a few prompts.
-"""
+"""Loading a checkpoint through lm-eval's registry, with the guards that lm-eval lacks."""
 
 from __future__ import annotations
 
@@ -10,11 +6,13 @@ import difflib
 import gc
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from harness.errors import CheckpointError, HarnessError, MissingInputError, UnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from harness.engines.adapters import Base
 
 TREE = "tree"
 HF_MODELS = (TREE, "hf", "hf-auto", "huggingface")
@@ -24,8 +22,6 @@ AUTO_BATCH = 64
 """Most documents per batch under ``auto``; lm-eval's own ceiling."""
 
 _PROBES = ("The capital of the country is", "In 1912 the ship", "def add(a, b):")
-_MERGE_TOLERANCE = 1e-3
-"""Largest relative logit difference between merged and unmerged fp32 weights; facts measured 4e-7 on small models."""
 
 
 @dataclass
@@ -38,6 +34,7 @@ class LoadedModel:
         planned: Whether batches are also bounded by memory (``--batch_size auto``).
         shares: Whether what requests share is computed once, so that batches are made of rows that share.
         notes: What the record should say about the loading.
+        base: Of a merged adapter the base, for the next adapter of it.
     """
 
     lm: Any
@@ -45,6 +42,7 @@ class LoadedModel:
     planned: bool = False
     shares: bool = False
     notes: list[str] = field(default_factory=list)
+    base: Base | None = None
 
     @property
     def remarks(self) -> list[str]:
@@ -93,8 +91,12 @@ def parse_arguments(text: str, flag: str = "--model_args") -> dict[str, Any]:
     return dict(simple_parse_args_string(text))
 
 
-def load_model(options: ModelOptions) -> LoadedModel:
+def load_model(options: ModelOptions, base: Base | None = None) -> LoadedModel:
     """Load a checkpoint for scoring.
+
+    Args:
+        options: What is loaded.
+        base: Base of an adapter that was loaded before, which is not read again where it is this one's too.
 
     Raises:
         UsageError: lm-eval knows no such model name, or rejects an argument.
@@ -106,7 +108,7 @@ def load_model(options: ModelOptions) -> LoadedModel:
     _refuse_unusable(options, device)
     try:
         if options.model in HF_MODELS and options.arguments.get("peft"):
-            return _load_merged(options, device)
+            return _load_merged(options, device, base)
         return _load_plain(options, device)
     except HarnessError:
         raise
@@ -209,7 +211,7 @@ def _load_plain(options: ModelOptions, device: str) -> LoadedModel:
     if getattr(lm, "world_size", 1) > 1:
         raise UsageError(f"Model {options.model}", "was launched on several ranks", "start one process per checkpoint")
     if options.model in HF_MODELS:
-        _refuse_nan(lm.model, str(options.arguments.get("pretrained")))
+        refuse_nan(lm.model, str(options.arguments.get("pretrained")))
     return _loaded(lm, options)
 
 
@@ -231,59 +233,23 @@ def _loaded(lm: Any, options: ModelOptions, notes: Sequence[str] = ()) -> Loaded
     )
 
 
-def _load_merged(options: ModelOptions, device: str) -> LoadedModel:
-    from peft import PeftConfig, PeftModel
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+def _load_merged(options: ModelOptions, device: str, base: Base | None) -> LoadedModel:
+    from harness.engines.adapters import merge_adapter
 
-    arguments = dict(options.arguments)
-    base_name, adapter_name = str(arguments.pop("pretrained")), str(arguments.pop("peft"))
-    loading = {key: arguments.pop(key) for key in ("revision", "dtype", "trust_remote_code") if key in arguments}
-    config = PeftConfig.from_pretrained(adapter_name)
-    refuse_foreign(base_name, adapter_name, config.base_model_name_or_path)
-    base = AutoModelForCausalLM.from_pretrained(base_name, **loading)
-    _refuse_nan(base, base_name)
-    tokenizer = AutoTokenizer.from_pretrained(arguments.pop("tokenizer", None) or base_name)
-    plain = probe_logits(base, tokenizer)
-    try:
-        adapted = PeftModel.from_pretrained(base, adapter_name)
-    except (RuntimeError, ValueError, KeyError) as error:
-        raise CheckpointError(
-            f"Adapter {adapter_name}",
-            f"does not fit {base_name} ({_first_line(error)})",
-            "name the base it was trained on",
-        ) from error
-    unmerged = probe_logits(adapted, tokenizer)
-    if all(bool((before == after).all()) for before, after in zip(plain, unmerged, strict=True)):
-        raise CheckpointError(
-            f"Adapter {adapter_name}", "changes nothing on the probes", "train it, or leave out peft="
-        )
-    merged = adapted.merge_and_unload().to(device)
-    difference = largest_difference(unmerged, probe_logits(merged, tokenizer))
-    if difference > _MERGE_TOLERANCE * (1 if merged.dtype.itemsize == 4 else 50):
-        raise CheckpointError(
-            f"Adapter {adapter_name}", f"gives other logits once merged (relative difference {difference:.2g})",
-            "score the checkpoint that its trainer merged",
-        )  # fmt: skip
-    lm = model_class(options.model)(pretrained=merged, tokenizer=tokenizer, **_extra(options), **arguments)
-    note = f"adapter merged in memory; largest relative logit difference to unmerged {difference:.2g}"
-    return _loaded(lm, options, [note])
+    merged = merge_adapter(options.arguments, base)
+    lm = model_class(options.model)(
+        pretrained=merged.model.to(device), tokenizer=merged.tokenizer, **_extra(options), **merged.rest
+    )
+    note = f"adapter merged in memory; largest relative logit difference to unmerged {merged.difference:.2g}"
+    return replace(_loaded(lm, options, [note]), base=merged.base)
 
 
-def refuse_foreign(base: str, adapter: str, trained_on: str | None) -> None:
-    """Refuse an adapter of another base, by the name that its configuration gives.
+def refuse_nan(model: Any, name: str) -> None:
+    """Refuse weights that are no numbers.
 
     Raises:
-        CheckpointError: The names differ.
+        CheckpointError: A weight is NaN or infinite.
     """
-    if not trained_on or trained_on == base or Path(trained_on).name == Path(base).name:
-        return
-    raise CheckpointError(
-        f"Adapter {adapter}", f"was trained on {Path(trained_on).name}, not on {Path(base).name}",
-        "pass that base as pretrained=",
-    )  # fmt: skip
-
-
-def _refuse_nan(model: Any, name: str) -> None:
     import torch
 
     for parameter, values in model.named_parameters():

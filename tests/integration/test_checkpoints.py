@@ -92,6 +92,53 @@ def test_the_record_names_the_adapter_by_content(
     assert digests[0] == digests[1]
 
 
+def test_adapters_of_one_base_read_it_once(
+    adapter: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two adapters and the first again read the base once, and each scores bit by bit as after a load of its own."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    from harness.engines.job import RunRequest, prepare
+    from harness.engines.models import ModelOptions, probe_logits
+
+    torch.manual_seed(1)
+    config = LoraConfig(r=2, lora_alpha=16, target_modules="all-linear", init_lora_weights=False)
+    net = AutoModelForCausalLM.from_pretrained(str(NANO), dtype=torch.float32)
+    get_peft_model(net, config).save_pretrained(str(tmp_path / "other"), save_embedding_layers=False)
+    read, plainly = [], AutoModelForCausalLM.from_pretrained
+    monkeypatch.setattr(AutoModelForCausalLM, "from_pretrained", lambda *a, **k: read.append(a) or plainly(*a, **k))
+
+    def asked(folder: Path) -> RunRequest:
+        model = ModelOptions("tree", {"pretrained": str(NANO), "peft": str(folder), "dtype": "float32"})
+        return RunRequest((), ("quick_topic",), model, tmp_path / "runs", limit=2)
+
+    folders, job, found = [adapter[0], tmp_path / "other", adapter[0]], None, []
+    for folder in folders:
+        job = prepare(asked(folder), lambda _: None, earlier=job)
+        found.append((probe_logits(job.model.lm.model, job.model.tokenizer), job.checkpoint))
+    assert len(read) == 1
+    for folder, (logits, checkpoint) in zip(folders, found, strict=True):
+        fresh = prepare(asked(folder), lambda _: None)
+        assert checkpoint == fresh.checkpoint
+        own = probe_logits(fresh.model.lm.model, fresh.model.tokenizer)
+        assert all(bool((one == other).all()) for one, other in zip(logits, own, strict=True))
+    assert len(read) == 4
+
+
+def test_a_base_that_memory_cannot_hold_twice_is_read_again(
+    adapter: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where little memory is free no copy is made, and none is kept."""
+    from harness.engines import adapters
+
+    arguments = {"pretrained": str(NANO), "peft": str(adapter[0])}
+    assert adapters.merge_adapter(arguments).base is not None
+    monkeypatch.setattr(adapters, "free_bytes", lambda _: 1 << 20)
+    assert adapters.merge_adapter(arguments).base is None
+
+
 def test_a_chat_template_wraps_the_prompt_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """--apply_chat_template changes every prompt, is recorded by digest, and keeps the items comparable."""
     chat = tmp_path / "chat"
