@@ -22,11 +22,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import MissingInputError
-from synth import filters, guidelines, instructions, rules, sources, teachers
+from synth import filters, guidelines, instructions, rulebook, rules, sources, teachers
 from synth import mix as mixing
 from synth import stats as measuring
 from synth.formats import train_formats
 from synth.guidelines import Guideline
+from synth.prompts import prompt
 from synth.recipe import Recipe
 from synth.records import Document, Example, as_row, digest, document_of, instruction_of
 from synth.review import approved, edited_examples, latest, rejected
@@ -47,6 +48,10 @@ CONFUSIONS, TEACHER, DRAFTS = "confusions.json", "teacher.sqlite", "drafts"
 
 TRANSPORT = ("url", "key_variable", "concurrency", "requests_per_minute", "price", "timeout_s", "retries")
 """Settings of a teacher that move answers and shape none."""
+
+
+DRAFTING = ("guideline_draft", "guideline_reflect", "rule_propose", "rule_relabel", "reask")
+"""Prompts that shape guidelines and rules."""
 
 
 def draft(work: Work) -> Facts:
@@ -243,7 +248,14 @@ def _drafted_by(work: Work) -> str:
     recipe = work.recipe
     asked = recipe.teacher.model_dump(mode="json", exclude=set(TRANSPORT))
     settings = [asked, recipe.guidelines.model_dump(mode="json"), recipe.rules.model_dump(mode="json")]
-    return digest([shaped(work.part(INSTRUCTIONS)), settings, recipe.mix.dev, recipe.seed])
+    return digest([shaped(work.part(INSTRUCTIONS)), settings, recipe.mix.dev, recipe.seed, _knowledge(recipe)])
+
+
+def _knowledge(recipe: Recipe) -> list[str]:
+    """Digests of what a teacher is asked with: the library of the rulebook, or the prompts of a model."""
+    if recipe.teacher.kind == "rulebook":
+        return [rulebook.fingerprint()]
+    return [prompt(purpose).digest for purpose in DRAFTING]
 
 
 def _shown(work: Work) -> Iterator[Document]:

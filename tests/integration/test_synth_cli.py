@@ -11,6 +11,9 @@ import pytest
 import yaml
 
 from harness.cli import main
+from synth import pipeline
+from synth.prompts import Prompt, prompt
+from synth.recipe import Recipe
 from synth.review import Item, VerdictLog, queue
 from synth.shards import read_shards
 
@@ -238,3 +241,29 @@ def test_an_edited_answer_is_learned_instead_of_the_original(tmp_path: Path) -> 
     assert new["completion"] == " {}"
     assert new["instruction"]["provenance"]["edited_from"] == one.id
     assert all(annotation["passed"] for annotation in new["filters"])
+
+
+def test_a_draft_hangs_on_the_library_that_it_was_drawn_from(
+    tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another rulebook, as a newer version brings it, means another draft: the old one is not rendered in silence."""
+    out = str(tmp_path / "out")
+    assert call("synth", "draft", "-r", str(write(tmp_path)), "-o", out, "-w", "1") == 0
+    capsys.readouterr()
+    with monkeypatch.context() as patched:
+        patched.setattr("synth.rulebook.fingerprint", lambda: "another")
+        refused(66, ["synth", "render", "-o", out, "-w", "1"], "is not done with this recipe")
+    assert call("synth", "render", "-o", out, "-w", "1") == 0
+
+
+def test_a_finished_draft_does_not_outlive_its_prompts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model's draft is marked with the prompts that it was asked with, whichever of them changes."""
+    model = Recipe.model_validate(
+        {**SMALL, "teacher": {"kind": "endpoint", "model": "m", "url": "http://localhost/v1"}}
+    )
+    before = pipeline._knowledge(model)
+    for purpose in pipeline.DRAFTING:
+        changed = Prompt.model_validate({**prompt(purpose).model_dump(), "version": 99})
+        with monkeypatch.context() as patched:
+            patched.setattr(pipeline, "prompt", lambda name, new=changed: new if name == new.id else prompt(name))
+            assert pipeline._knowledge(model) != before
