@@ -22,14 +22,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import MissingInputError
-from synth import filters, guidelines, instructions, rules, sources, teachers
+from synth import filters, guidelines, instructions, rulebook, rules, sources, teachers
 from synth import mix as mixing
 from synth import stats as measuring
 from synth.formats import train_formats
 from synth.guidelines import Guideline
+from synth.prompts import prompt
 from synth.recipe import Recipe
-from synth.records import Document, as_row, digest, document_of, instruction_of
-from synth.review import approved, rejected
+from synth.records import Document, Example, as_row, digest, document_of, instruction_of
+from synth.review import approved, edited_examples, latest, rejected
 from synth.rules import Decision, Rule
 from synth.shards import done, mark_done, read_shard, read_shards, write_shard, write_text
 from synth.show import Screen
@@ -47,6 +48,10 @@ CONFUSIONS, TEACHER, DRAFTS = "confusions.json", "teacher.sqlite", "drafts"
 
 TRANSPORT = ("url", "key_variable", "concurrency", "requests_per_minute", "price", "timeout_s", "retries")
 """Settings of a teacher that move answers and shape none."""
+
+
+DRAFTING = ("guideline_draft", "guideline_reflect", "rule_propose", "rule_relabel", "reask")
+"""Prompts that shape guidelines and rules."""
 
 
 def draft(work: Work) -> Facts:
@@ -89,7 +94,7 @@ def render(work: Work) -> Facts:
     library = usable(work)
     lines = digest_of_files(work.part(name) for name in (GUIDELINES, RULES, DECISIONS, VERDICTS))
     shaped_by = digest([shaped(work.part(INSTRUCTIONS)), lines, work.recipe.variants, work.recipe.formats.model_dump()])
-    function = partial(_rendered, library, work)
+    function = partial(_rendered, library, work, edited_examples(work.folder))
     count = write_per_shard(work.part(INSTRUCTIONS), work.part(EXAMPLES), shaped_by, work.executor, function)
     return {"examples": count}
 
@@ -243,7 +248,14 @@ def _drafted_by(work: Work) -> str:
     recipe = work.recipe
     asked = recipe.teacher.model_dump(mode="json", exclude=set(TRANSPORT))
     settings = [asked, recipe.guidelines.model_dump(mode="json"), recipe.rules.model_dump(mode="json")]
-    return digest([shaped(work.part(INSTRUCTIONS)), settings, recipe.mix.dev, recipe.seed])
+    return digest([shaped(work.part(INSTRUCTIONS)), settings, recipe.mix.dev, recipe.seed, _knowledge(recipe)])
+
+
+def _knowledge(recipe: Recipe) -> list[str]:
+    """Digests of what a teacher is asked with: the library of the rulebook, or the prompts of a model."""
+    if recipe.teacher.kind == "rulebook":
+        return [rulebook.fingerprint()]
+    return [prompt(purpose).digest for purpose in DRAFTING]
 
 
 def _shown(work: Work) -> Iterator[Document]:
@@ -268,8 +280,8 @@ def _measured(decision: Decision) -> dict[str, Any]:
     return {"id": decision.rule.id, **decision.model_dump(mode="json", exclude={"rule"})}
 
 
-def _rendered(library: Library, work: Work, shard: tuple[Path, Path]) -> int:
-    """Write the examples of one shard of instructions; their number."""
+def _rendered(library: Library, work: Work, edits: Mapping[str, Example], shard: tuple[Path, Path]) -> int:
+    """Write the examples of one shard of instructions, with the answers that people edited; their number."""
     path, target = shard
     number, count = int(path.name.split(".")[0].removeprefix("part-")), 0
 
@@ -278,7 +290,7 @@ def _rendered(library: Library, work: Work, shard: tuple[Path, Path]) -> int:
         for row in read_shard(path):
             for example in examples(instruction_of(row), library, work.recipe):
                 count += 1
-                yield as_row(example)
+                yield as_row(latest(example, edits) if edits else example)
 
     write_shard(target, number, rows())
     return count

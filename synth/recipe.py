@@ -274,7 +274,10 @@ def settings_of(kind: type[S], content: Any, thing: str) -> S:
     try:
         return kind.model_validate(content)
     except ValidationError as error:
-        first = error.errors()[0]
+        found = error.errors()
+        first = next(
+            (one for one in found if one["type"] == "extra_forbidden"), found[0]
+        )  # a misspelt key is missing too
         place = ".".join(str(part) for part in first["loc"])
         if first["type"] != "extra_forbidden":
             where = f" at {place}" if place else ""

@@ -31,7 +31,8 @@ def _each(annotate: Callable[[Example], Annotation]) -> Callable[[Work], Check]:
     return check
 
 
-def _schema_valid(example: Example) -> Annotation:
+def schema_valid(example: Example) -> Annotation:
+    """Whether labels, roles and choices are in the schema, and the keys those of the family."""
     problems = list(_problems(example.instruction))
     return SCHEMA_VALID.found(not problems, len(problems), "; ".join(problems[:3]))
 
@@ -69,7 +70,8 @@ def _texts(fact: Fact) -> Iterator[str]:
                 yield argument["text"]
 
 
-def _grounded(example: Example) -> Annotation:
+def grounded(example: Example) -> Annotation:
+    """Whether every span of the answer occurs in the text."""
     asked = example.instruction
     levels = [(_level(span, asked.text), span) for span in _spans(asked)]
     lost = [span for level, span in levels if level not in ("exact", "normalised")]
@@ -107,10 +109,10 @@ def _parses_back(example: Example) -> Annotation:
     return PARSES_BACK.found(not different, different, f"{different} facts read back otherwise")
 
 
-SCHEMA_VALID = Filter("schema_valid", "1", _each(_schema_valid))
+SCHEMA_VALID = Filter("schema_valid", "1", _each(schema_valid))
 """Labels, roles and choices are in the schema, facts have their family's keys, no text is empty. Value: violations."""
 
-GROUNDED = Filter("grounded", "1", _each(_grounded))
+GROUNDED = Filter("grounded", "1", _each(grounded))
 """Every span of the answer occurs in the text, exactly or after NFKC, case folding and collapsing of space. Value:
 spans per level."""
 

@@ -1,7 +1,9 @@
-"""Edits of guidelines and rules: text a person can change, checked, and written as a new line beside the old one."""
+"""Edits: text a person can change, checked, and written as a new line beside the old one."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +11,16 @@ import yaml
 from pydantic import ValidationError
 
 from harness.errors import DataError, MissingInputError
+from synth.filters.answers import grounded, schema_valid
+from synth.formats import FORMATS
 from synth.guidelines import Guideline, guideline_of, guideline_row
+from synth.records import Example, as_row
 from synth.rules import Rule, rule_of, rule_row
 from synth.work import append_lines, read_lines
 
 GUIDELINES, RULES, DECISIONS = "guidelines.jsonl", "rules.jsonl", "decisions.jsonl"
+EXAMPLES = "examples.jsonl"
+"""Examples with an answer that a person edited; the others are shards."""
 
 
 def guideline_text(guideline: Guideline) -> str:
@@ -59,6 +66,44 @@ def replace_line(out: Path, kind: str, identity: str, text: str, reviewer: str) 
     append_lines(out / RULES, [rule_row(rule)])
     _copy_decision(out / DECISIONS, identity, rule.id)
     return rule.id
+
+
+def replace_example(out: Path, old: Example, text: str, reviewer: str) -> str:
+    """Write an example with the answer that a person gave as a new line; its id.
+
+    Args:
+        out: Working folder.
+        old: The example as it was, which stays where it is.
+        text: The answer in the format of the example.
+        reviewer: Who edited it.
+
+    Raises:
+        DataError: The text is not in the format, or its answer is not in the schema or not in the text.
+    """
+    written = FORMATS[old.format]
+    made = {"edited_from": old.id, "edited_by": reviewer}
+    asked = replace(
+        old.instruction,
+        answer=written.parse(text, old.instruction),
+        provenance={**old.instruction.provenance, **made},
+    )
+    lead = "" if written.start == "block" else " "
+    new = replace(old, instruction=asked, completion=lead + written.render(asked), filters=())
+    for check in (schema_valid, grounded):
+        found = check(new)
+        if not found.passed:
+            raise DataError("The edited answer", f"is not right ({found.reason})", "correct it, or reject the example")
+    append_lines(out / EXAMPLES, [as_row(new)])
+    return new.id
+
+
+def latest(example: Example, edits: Mapping[str, Example]) -> Example:
+    """What an example became by edits, each of which may have been edited again."""
+    seen: set[str] = set()
+    while (identity := example.id) in edits and identity not in seen:
+        seen.add(identity)
+        example = edits[identity]
+    return example
 
 
 def _guideline(old: Guideline, text: str, made: dict[str, str]) -> Guideline:

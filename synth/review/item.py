@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Literal
 
-from synth.records import Fact
+from synth.records import Example, Fact
 
 Kind = Literal["guideline", "rule", "example"]
 KINDS: tuple[Kind, ...] = ("guideline", "rule", "example")
@@ -36,6 +36,7 @@ class Item:
         after: The version under review, in as many texts.
         strategy: Strategies, joined with ``+``, or ``basic``; agreement is counted per strategy.
         text: What can be edited; None where nothing can.
+        example: The example, for one.
     """
 
     kind: Kind
@@ -46,6 +47,7 @@ class Item:
     after: str
     strategy: str
     text: str | None = None
+    example: Example | None = None
 
 
 def pairs(before: str, after: str) -> list[tuple[list[Piece], list[Piece]]]:

@@ -136,6 +136,8 @@ def _example_item(sampled: Sampled) -> Item:
         before,
         after,
         strategy_of(example.strategies),
+        example.completion.strip(),
+        example,
     )
 
 

@@ -16,8 +16,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from harness.errors import DataError, StoreError, UsageError
-from synth.review.edits import replace_line
+from synth.records import Example, example_of
+from synth.review.edits import EXAMPLES, replace_example, replace_line
 from synth.review.item import Item, Kind
+from synth.work import read_lines
 
 Word = Literal["accept", "reject", "edit", "undo"]
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
@@ -38,7 +40,7 @@ class Verdict(BaseModel):
         reason: Why, for a rejection.
         original: For an edit: the text before it.
         edited: For an edit: the text after it.
-        replacement: For an edit: id of the guideline or rule that was written instead.
+        replacement: For an edit: id of the guideline, rule or example that was written instead.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -102,7 +104,7 @@ class VerdictLog:
         return {item: verdict for (item, name), verdict in self.words().items() if name == reviewer}
 
     def record(self, item: Item, word: str, reviewer: str, *, reason: str = "", edited: str | None = None) -> Verdict:
-        """Write a verdict; an edit also writes the new guideline or rule.
+        """Write a verdict; an edit also writes the new guideline, rule or example.
 
         Args:
             item: What is judged.
@@ -121,7 +123,7 @@ class VerdictLog:
         if word == "edit":
             if item.text is None or edited is None or edited.strip() == item.text.strip():
                 raise UsageError("The edit", "changes nothing", "change the text, or accept it as it is")
-            replacement = replace_line(self.out, item.kind, item.id, edited, reviewer.strip())
+            replacement = _replacement(self.out, item, edited, reviewer.strip())
             facts = {"original": item.text, "edited": edited, "replacement": replacement}
         verdict = Verdict.model_validate(
             {
@@ -161,6 +163,24 @@ def rejected(out: Path) -> set[str]:
     standing = {verdict.replacement for verdict in words if verdict.replacement}
     replaced = {verdict.item for verdict in words if verdict.verdict == "edit"}
     return _refused(words) | replaced | (edits - standing)
+
+
+def edited_examples(out: Path) -> dict[str, Example]:
+    """Id of an example to the example with the answer that a person gave instead, as far as the edit stands."""
+    rows = {row["id"]: row for row in read_lines(out / EXAMPLES)}
+    words = VerdictLog(out).words().values() if rows else ()
+    return {
+        verdict.item: example_of(rows[verdict.replacement])
+        for verdict in words
+        if verdict.kind == "example" and verdict.replacement in rows
+    }
+
+
+def _replacement(out: Path, item: Item, edited: str, reviewer: str) -> str:
+    """Write what an edit makes of an item; its id."""
+    if item.example is not None:
+        return replace_example(out, item.example, edited, reviewer)
+    return replace_line(out, item.kind, item.id, edited, reviewer)
 
 
 def _refused(words: Iterable[Verdict]) -> set[str]:

@@ -8,9 +8,19 @@ from typing import Any
 from synth.records import Family
 from synth.rulebook.binding import rules as fitting_rules
 from synth.rulebook.guidance import draft, reflect
-from synth.rulebook.library import Entry, Template, entries, lookup, lookup_role, templates
+from synth.rulebook.library import Entry, Template, entries, fingerprint, lookup, lookup_role, templates
 
-__all__ = ["Entry", "Template", "answer", "entries", "fitting_rules", "lookup", "lookup_role", "templates"]
+__all__ = [
+    "Entry",
+    "Template",
+    "answer",
+    "entries",
+    "fingerprint",
+    "fitting_rules",
+    "lookup",
+    "lookup_role",
+    "templates",
+]
 
 
 def answer(purpose: str, variables: Mapping[str, Any]) -> dict[str, Any] | None:

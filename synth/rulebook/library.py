@@ -11,7 +11,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
-from synth.records import Family
+from synth.records import Family, digest
 
 _FILES: Mapping[Family, tuple[str, ...]] = {
     Family.NER: ("entities", "domains"),
@@ -122,6 +122,15 @@ def templates() -> tuple[Template, ...]:
             template = Template.model_validate(row)
             found.append(template if template.families else template.model_copy(update={"families": families}))
     return tuple(found)
+
+
+def fingerprint() -> str:
+    """SHA-256 over the whole library, which changes with every entry and template."""
+    folder = files("synth.rulebook")
+    names = sorted(
+        f"{part}/{file.name}" for part in ("guidelines", "rules") for file in folder.joinpath(part).iterdir()
+    )
+    return digest([[name, folder.joinpath(name).read_text(encoding="utf-8")] for name in names])
 
 
 def normal(name: str) -> str:

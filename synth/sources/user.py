@@ -121,7 +121,9 @@ def _line(text: str, family: Family | None, refuse: Refuse) -> tuple[Family, Lin
         place = ".".join(str(part) for part in first["loc"])
         fields = ", ".join(LINES[chosen].model_fields)
         advice = f"a line of family {chosen} may have {fields}"
-        raise refuse(place, f"is wrong ({first['msg'].removeprefix('Value error, ')})", advice) from error
+        wrong = f"is wrong ({first['msg'].removeprefix('Value error, ')})"
+        reason = f"is missing: the line has {', '.join(content)}" if first["type"] == "missing" else wrong
+        raise refuse(place, reason, advice) from error
 
 
 def _family(content: Mapping[str, Any], family: Family | None, refuse: Refuse) -> Family:

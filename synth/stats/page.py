@@ -175,7 +175,7 @@ def _teacher(usage: Mapping[str, Any] | None) -> tuple[str, tuple[Row, ...]]:
     }
     rows = [(words, f"{usage[name]:,}") for name, words in names.items() if name in usage]
     cost = usage.get("cost")
-    return "What the last drafting asked of the teacher, and what it cost in the recipe's currency.", (
+    return "What drafting and judging asked of the teacher so far, and what it cost in the recipe's currency.", (
         ("what", "number"), *rows, ("cost", "not known: the recipe has no price" if cost is None else f"{cost:,.2f}"),
     )  # fmt: skip
 

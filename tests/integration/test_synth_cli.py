@@ -11,6 +11,11 @@ import pytest
 import yaml
 
 from harness.cli import main
+from synth import pipeline
+from synth.prompts import Prompt, prompt
+from synth.recipe import Recipe
+from synth.review import Item, VerdictLog, queue
+from synth.shards import read_shards
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -33,6 +38,11 @@ def write(folder: Path, **changes: Any) -> Path:
     path = folder / "recipe.yaml"
     path.write_text(yaml.safe_dump({**SMALL, **changes}), encoding="utf-8")
     return path
+
+
+def fine(item: Item) -> bool:
+    """Whether an example passes every filter."""
+    return item.example is not None and item.example.passed
 
 
 def corpus(folder: Path) -> dict[str, bytes]:
@@ -133,6 +143,7 @@ def test_producers_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     ("code", "changes", "words"),
     [
         (65, {"mixx": {}}, ["unknown key mixx", "did you mean mix?"]),
+        (65, {"sources": None, "source": []}, ["unknown key source", "did you mean sources?"]),
         (65, {"sources": []}, ["sources"]),
         (65, {"instructions": {"labels": {"ner": 0}}}, ["instructions.labels.ner", "greater than or equal to 1"]),
         (64, {"sources": [{"dataset": "seeds"}]}, ["seeds", "limit"]),
@@ -210,3 +221,49 @@ def test_rules_of_an_earlier_recipe_are_not_used(tmp_path: Path) -> None:
         library = usable(open_work(tmp_path / "out", None))
         counts.append(max(len(group) for group in library.rules.values()))
     assert counts == [3, 1]
+
+
+def test_an_edited_answer_is_learned_instead_of_the_original(tmp_path: Path) -> None:
+    """After an edit and the steps from rendering on, the corpus holds the person's answer and not the one before."""
+    out = tmp_path / "out"
+    recipe = write(tmp_path, mix={"compound": 0.4, "dev": 0.0})
+    assert call("synth", "run", "-r", str(recipe), "-o", str(out), "-w", "1") == 0
+    queued = queue(out, 200, 0, "ida", 0)
+    one = next(
+        item for item in queued if item.strategy == "basic" and (item.text or "").startswith('{"') and fine(item)
+    )
+    verdict = VerdictLog(out).record(one, "edit", "ida", edited="{}")
+    for step in ("render", "filter", "mix"):
+        assert call("synth", step, "-o", str(out), "-w", "1") == 0
+    rows = {row["id"]: row for row in read_shards(out / "filtered")}
+    assert one.id not in rows
+    new = rows[verdict.replacement or ""]
+    assert new["completion"] == " {}"
+    assert new["instruction"]["provenance"]["edited_from"] == one.id
+    assert all(annotation["passed"] for annotation in new["filters"])
+
+
+def test_a_draft_hangs_on_the_library_that_it_was_drawn_from(
+    tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Another rulebook, as a newer version brings it, means another draft: the old one is not rendered in silence."""
+    out = str(tmp_path / "out")
+    assert call("synth", "draft", "-r", str(write(tmp_path)), "-o", out, "-w", "1") == 0
+    capsys.readouterr()
+    with monkeypatch.context() as patched:
+        patched.setattr("synth.rulebook.fingerprint", lambda: "another")
+        refused(66, ["synth", "render", "-o", out, "-w", "1"], "is not done with this recipe")
+    assert call("synth", "render", "-o", out, "-w", "1") == 0
+
+
+def test_a_finished_draft_does_not_outlive_its_prompts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model's draft is marked with the prompts that it was asked with, whichever of them changes."""
+    model = Recipe.model_validate(
+        {**SMALL, "teacher": {"kind": "endpoint", "model": "m", "url": "http://localhost/v1"}}
+    )
+    before = pipeline._knowledge(model)
+    for purpose in pipeline.DRAFTING:
+        changed = Prompt.model_validate({**prompt(purpose).model_dump(), "version": 99})
+        with monkeypatch.context() as patched:
+            patched.setattr(pipeline, "prompt", lambda name, new=changed: new if name == new.id else prompt(name))
+            assert pipeline._knowledge(model) != before

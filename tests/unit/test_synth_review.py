@@ -14,6 +14,7 @@ import time
 import warnings
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +27,7 @@ from statsmodels.stats.inter_rater import cohens_kappa
 
 from harness.errors import DataError, HarnessError, MissingInputError, StoreError, UsageError
 from synth.guidelines import guideline_of
-from synth.review import Item, VerdictLog, agreements, approved, differences, queue, rejected
+from synth.review import Item, VerdictLog, agreements, approved, differences, edited_examples, latest, queue, rejected
 from synth.review.agreement import WORDS, kappa_and_error
 from synth.rules import rule_of
 from synth.work import read_lines
@@ -210,6 +211,56 @@ def test_an_edit_must_be_a_guideline_for_the_same_labels(
         VerdictLog(out).record(one, "edit", "ann", edited=one.text.replace(*change))
     assert (out / "guidelines.jsonl").read_text(encoding="utf-8") == before
     assert not (out / "verdicts.jsonl").exists()
+
+
+def test_an_edited_answer_is_an_example_of_its_own(tmp_path: Path) -> None:
+    """It leads back to the original, can be edited again, and is not used any more once the edit is taken back."""
+    out = working_folder(tmp_path, 5)
+    one = next(shown for shown in found(out, "example") if shown.strategy == "basic")
+    log, old = VerdictLog(out), one.example
+    assert old is not None
+    verdict = log.record(one, "edit", "ann", edited='{"person": ["Ada Vance"],  "place": ["Rome"]}')
+    new = edited_examples(out)[one.id]
+    assert new.id == verdict.replacement
+    assert new.completion == ' {"person": ["Ada Vance"], "place": ["Rome"]}'
+    assert [fact["text"] for fact in new.instruction.answer] == ["Ada Vance", "Rome"]
+    assert new.instruction.provenance == {"edited_from": one.id, "edited_by": "ann"}
+    assert (new.prompt, new.format, new.filters) == (old.prompt, old.format, ())
+    assert rejected(out) == {one.id}
+    more = replace(one, id=new.id, example=new, text=new.completion)
+    log.record(more, "edit", "ben", edited='{"person": ["Vance"]}')
+    assert latest(old, edited_examples(out)).completion == ' {"person": ["Vance"]}'
+    log.record(more, "undo", "ben")
+    log.record(one, "undo", "ann")
+    assert latest(old, edited_examples(out)) is old
+
+
+@pytest.mark.parametrize(
+    ("edited", "sentence"),
+    [
+        ('{"person": ["Ada Vance"', "The answer, "),
+        ('{"person": ["Bo"]}', "'Bo' does not occur in the text"),
+        ('{"person": [""]}', "fact 1 has an empty text"),
+    ],
+)
+def test_a_wrong_answer_is_no_edit(tmp_path: Path, edited: str, sentence: str) -> None:
+    """What the format cannot read, and what the text does not hold, is refused with the reason; nothing is written."""
+    out = working_folder(tmp_path, 5)
+    one = next(shown for shown in found(out, "example") if shown.strategy == "basic")
+    with pytest.raises(DataError, match=sentence):
+        VerdictLog(out).record(one, "edit", "ann", edited=edited)
+    assert not (out / "examples.jsonl").exists()
+    assert not (out / "verdicts.jsonl").exists()
+
+
+def test_edits_in_a_circle_end(tmp_path: Path) -> None:
+    """Who edits an answer back to what it was gets it back, and no endless search."""
+    out = working_folder(tmp_path, 5)
+    one = next(shown for shown in found(out, "example") if shown.strategy == "basic")
+    old = one.example
+    assert old is not None
+    other = replace(old, completion="x")
+    assert latest(old, {old.id: other, other.id: old}) == old
 
 
 def test_an_edit_of_what_is_gone(tmp_path: Path) -> None:

@@ -251,6 +251,7 @@ def test_a_sample_of_a_users_file(tmp_path: Path) -> None:
         ('{"text": "x"', "line 2: is no JSON"),
         ("[1]", "line 2: is no JSON object"),
         ({"text": "x"}, "line 2: has none of the fields"),
+        ({"passage": "x", "label": "a"}, "field text: is missing: the line has passage, label; a line of family tc"),
         ({"text": "x", "family": "poetry"}, "field family: is unknown"),
         ({"text": " ", "label": "a"}, "field text: is wrong"),
         ({"text": "x", "label": "a", "sentiment": 1}, "field sentiment: is wrong"),

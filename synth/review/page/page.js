@@ -123,6 +123,8 @@ function open(panel, field, content) {
   at(panel).hidden = false;
   at(field).value = content;
   at(field).focus();
+  at(field).setSelectionRange(0, 0);
+  at(field).scrollTop = 0;
   at(panel).scrollIntoView({ block: "nearest" });
 }
 
