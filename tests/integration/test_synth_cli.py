@@ -243,6 +243,31 @@ def test_an_edited_answer_is_learned_instead_of_the_original(tmp_path: Path) -> 
     assert all(annotation["passed"] for annotation in new["filters"])
 
 
+def test_a_seed_file_of_mixed_languages_is_sorted_out(tmp_path: Path) -> None:
+    """Texts in another language than the recipe's are annotated, stay in the filtered rows, and are not trained on."""
+    english = "The committee met on Tuesday and talked for a long time about the new bridge near town number {}."
+    german = "Der Ausschuss traf sich am Dienstag und sprach lange über die neue Brücke bei der Stadt Nummer {}."
+    rows = [
+        {"text": text.format(number), "label": label}
+        for number in range(40)
+        for text, label in ((english, "report"), (german, "notice"))
+    ]
+    (tmp_path / "mixed.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    filters = {"suites": ["quick"], "languages": ["en"], "near_duplicate": 1.0}
+    recipe = write(
+        tmp_path, sources=[{"file": str(tmp_path / "mixed.jsonl")}], filters=filters, mix={"records": 8, "compound": 0}
+    )
+    assert call("synth", "run", "-r", str(recipe), "-o", str(tmp_path / "out"), "-w", "1") == 0
+    basic = [row for row in read_shards(tmp_path / "out" / "filtered") if not row["strategies"]]
+    foreign = [row for row in basic if "Ausschuss" in row["prompt"]]
+    assert foreign
+    for row in foreign:
+        assert any(one["name"] == "language" and not one["passed"] for one in row["filters"])
+    texts = "".join(path.read_text(encoding="utf-8") for path in (tmp_path / "out" / "corpus").glob("*.jsonl"))
+    assert "committee" in texts
+    assert "Ausschuss" not in texts
+
+
 def test_a_draft_hangs_on_the_library_that_it_was_drawn_from(
     tmp_path: Path, refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,6 +6,7 @@ template. The model writes nonsense: what counts is that each answer arrives, is
 
 from __future__ import annotations
 
+import json
 import shutil
 import socket
 import subprocess
@@ -18,7 +19,9 @@ from pathlib import Path
 
 import pytest
 import teaching
+import yaml
 
+from harness.cli import main
 from harness.errors import UnavailableError
 from synth.teachers import Outcome, spent
 
@@ -84,6 +87,32 @@ def test_a_live_server_is_a_teacher(model: Path, tmp_path: Path, monkeypatch: py
     again = teaching.endpoint(url, tmp_path, **facts)
     assert list(again.ask(teaching.requests(3))) == answers
     assert spent(tmp_path / "teacher.sqlite").completion_tokens == usage.completion_tokens
+
+
+@pytest.mark.slow
+def test_the_whole_pipeline_drafts_through_a_live_server(model: Path, tmp_path: Path) -> None:
+    """From seeds to a corpus by one command: nonsense is rejected, and what needs no teacher remains."""
+    (model / "chat_template.jinja").write_text(TEMPLATE)
+    work = tmp_path / "work"
+    with serving(model) as url:
+        teacher = {"kind": "endpoint", "url": url, "model": str(model), "max_tokens": 8, "reasks": 0, "concurrency": 2}
+        recipe = {
+            "name": "live",
+            "sources": [{"dataset": "seeds", "family": "tc", "limit": 24}],
+            "teacher": teacher,
+            "guidelines": {"rounds": 0, "seeds": 1},
+            "rules": {"per_source": 2, "probe": 2, "min_changed": 1},
+            "filters": {"suites": ["quick"]},
+            "mix": {"records": 12, "compound": 0.25},
+        }
+        (tmp_path / "live.yaml").write_text(yaml.safe_dump(recipe))
+        with pytest.raises(SystemExit) as ended:
+            main(["synth", "run", "-r", str(tmp_path / "live.yaml"), "-o", str(work), "-w", "1"])
+    assert not ended.value.code
+    assert (work / "corpus" / "train-00000-of-00001.jsonl").read_text().count("\n") > 0
+    usage = json.loads((work / "stats" / "stats.json").read_text())["teacher"]
+    assert usage["sent"] > 0
+    assert usage["completion_tokens"] > 0
 
 
 def test_a_model_without_a_template_is_said(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
