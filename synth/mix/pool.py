@@ -1,4 +1,4 @@
-"""First pass: what each filtered example brings to the selection, in 31 bytes.
+"""First pass: what each filtered example brings to the selection, in 32 bytes.
 
 Priorities are digests of seed and content, so the choice depends neither on the order of the shards nor on how many
 there are, and two selections from one pool share as many examples as their rules allow.
@@ -31,9 +31,13 @@ ALWAYS = ("contamination", REVIEW)
 """What holds in every selection: a corpus that has seen the test items cannot be compared with anything, and what a
 person rejected is no training data."""
 ROW = np.dtype(
-    [("pick", "u8"), ("place", "u8"), ("document", "u8"), ("tokens", "u4"), ("family", "u1"), ("flags", "u2")]
-)
-"""Priority in the selection, place in the corpus, key of the document, tokens, number of the family, flags."""
+    [
+        ("pick", "u8"), ("place", "u8"), ("document", "u8"), ("tokens", "u4"), ("family", "u1"), ("flags", "u2"),
+        ("score", "u1"),
+    ]
+)  # fmt: skip
+"""Priority in the selection, place in the corpus, key of the document, tokens, number of the family, flags, and the
+score of the judge, 0 without one."""
 
 Pool = NDArray[np.void]
 
@@ -93,7 +97,8 @@ def survey(path: Path, lens: Lens) -> Survey:
     for row in read_shard(path):
         failed = [annotation["name"] for annotation in row["filters"] if not annotation["passed"]]
         failed += [REVIEW] if row["id"] in lens.refused else []
-        tokens = next((item["value"] for item in row["filters"] if item["name"] == "length"), None)
+        values = {annotation["name"]: annotation["value"] for annotation in row["filters"]}
+        tokens = values.get("length")
         kind = lens.held_out(row)
         rejected.update(set(failed))
         held_out.update([kind] if kind else [])
@@ -105,6 +110,7 @@ def survey(path: Path, lens: Lens) -> Survey:
                 tokens or 0,
                 _NUMBERS[asked["family"]],
                 _flags(row["strategies"], failed, kind),
+                values.get("judge") or 0,
             )
         )
     return Survey(np.array(rows, ROW), rejected, held_out, measured)

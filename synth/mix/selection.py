@@ -54,8 +54,9 @@ class Cell:
 def select(pool: Pool, settings: MixSettings) -> Mapping[str, Places]:
     """Places in the pool of the examples of each split.
 
-    In each cell those of smallest priority are taken, so that a smaller budget takes a part of what a larger one
-    takes, and an ablation keeps every example that its rule allows.
+    In each cell those that the judge scored best are taken, where there is one (but for ``unfiltered``), and of equal
+    ones those of smallest priority, so that a smaller budget takes a part of what a larger one takes, and an ablation
+    keeps every example that its rule allows.
 
     Args:
         pool: (examples,) of ``ROW``.
@@ -143,9 +144,11 @@ def _splits(pool: Pool, settings: MixSettings, ablation: str) -> dict[str, list[
     """The cells of each split; a document is in one split by the digest of its key."""
     dev: Mask = pool["document"] < np.uint64(dev_bound(settings.dev))
     allowed = eligible(pool, ablation)
+    scores = np.zeros(len(pool), np.uint8) if ablation == "unfiltered" else pool["score"]
+    order = np.lexsort((pool["pick"], -scores.astype(np.int8)))
     return {
         split: [
-            Cell(family, compound, share, _places(pool, allowed & side, family, compound))
+            Cell(family, compound, share, _places(pool, order, allowed & side, family, compound))
             for family, compound, share in _shares(settings, ablation)
         ]
         for split, side in zip(SPLITS, (~dev, dev), strict=True)
@@ -161,12 +164,12 @@ def _shares(settings: MixSettings, ablation: str) -> list[tuple[Family | None, b
     return [cell for cell in found if cell[2] > 0]
 
 
-def _places(pool: Pool, allowed: Mask, family: Family | None, compound: bool) -> Places:
+def _places(pool: Pool, order: Places, allowed: Mask, family: Family | None, compound: bool) -> Places:
     mask = allowed & (((pool["flags"] & _COMPOUND) > 0) == compound)
     if family is not None:
         mask &= pool["family"] == FAMILIES.index(family)
-    places = np.flatnonzero(mask)
-    return places[np.argsort(pool["pick"][places])]
+    places: Places = order[mask[order]]
+    return places
 
 
 def _sizes(pool: Pool, settings: MixSettings) -> dict[str, int]:

@@ -88,7 +88,7 @@ def test_a_budget_is_met_exactly_or_refused(
     rows: list[tuple[int, int, int, int, int]], ablation: str, dev: float, families: Any, over: int
 ) -> None:
     """The largest budget that an error would propose works, with exact sizes and shares; a larger one is refused."""
-    pool = np.array([(n, n, owner, 1, family, bits | flags) for n, owner, bits, flags, family in rows], ROW)
+    pool = np.array([(n, n, owner, 1, family, bits | flags, 0) for n, owner, bits, flags, family in rows], ROW)
     wanted = MixSettings(dev=dev, ablation=ablation, compound=0.4, families=families)
     size = largest(pool, wanted, ablation)
     if size:

@@ -20,7 +20,7 @@ GOOD = PASSED | CLEAN
 def pool(*groups: tuple[int, int, Family]) -> Pool:
     """A pool of groups of (examples, flags, family); priorities are spread over the whole pool."""
     rows = [
-        (number * 7919 % 10_007, 0, 2**63 + number, 10 + number % 5, FAMILIES.index(family), flags)
+        (number * 7919 % 10_007, 0, 2**63 + number, 10 + number % 5, FAMILIES.index(family), flags, 0)
         for number, (flags, family) in enumerate((flags, family) for n, flags, family in groups for _ in range(n))
     ]
     return np.array(rows, ROW)
@@ -50,6 +50,18 @@ def settings(**given: Any) -> MixSettings:
 def test_quotas_are_whole_and_sum_to_the_size(shares: list[float], size: int, expected: list[int]) -> None:
     """Largest remainder; equal remainders go to the first."""
     assert quotas(shares, size) == expected
+
+
+def test_what_the_judge_scored_best_comes_first() -> None:
+    """Of a cell the best scores are taken, of equal ones the smallest priority; ``unfiltered`` knows no score."""
+    judged = pool((60, GOOD, Family.NER))
+    judged["score"] = [4 + (number % 3 == 0) for number in range(60)]
+    taken = judged[select(judged, settings(records=30, compound=0.0))["train"]]
+    assert sorted(taken["score"]) == [4] * 10 + [5] * 20
+    four = judged[judged["score"] == 4]
+    assert set(taken["pick"][taken["score"] == 4]) == set(np.sort(four["pick"])[:10])
+    plain = judged[select(judged, settings(records=30, compound=0.0, ablation="unfiltered"))["train"]]
+    assert set(plain["pick"]) == set(np.sort(judged["pick"])[:30])
 
 
 def test_a_budget_is_met_exactly_with_the_default_shares() -> None:
