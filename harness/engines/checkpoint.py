@@ -44,7 +44,7 @@ def identify(model: str, arguments: Mapping[str, Any]) -> Checkpoint:
     adapter = arguments.get("peft") or arguments.get("lora_local_path")
     folder = local_folder(reference, arguments.get("revision")) if model in _LOCAL_MODELS else None
     digests = checkpoint_digests(folder, arguments.get("tokenizer")) if folder else {}
-    if adapter and (adapter_folder := local_folder(str(adapter), None)):
+    if adapter and (adapter_folder := local_folder(str(adapter), None, "peft")):
         digests["adapter"] = adapter_digest(adapter_folder)
     return Checkpoint(
         model=model,
@@ -56,17 +56,22 @@ def identify(model: str, arguments: Mapping[str, Any]) -> Checkpoint:
     )
 
 
-def local_folder(reference: str, revision: str | None) -> Path | None:
+def local_folder(reference: str, revision: str | None, argument: str = "pretrained") -> Path | None:
     """The folder of a path or of a hub snapshot in the local cache; None for a hub id not yet downloaded.
+
+    Args:
+        reference: Path or hub id.
+        revision: Revision of the hub id.
+        argument: Where it was named, for the message: ``pretrained`` or ``peft``.
 
     Raises:
         MissingInputError: It looks like a path and is not there.
     """
-    path = Path(reference).expanduser()
+    path, name = Path(reference).expanduser(), f"{'Adapter' if argument == 'peft' else 'Checkpoint'} {reference}"
     if path.is_dir():
         return path
     if path.is_absolute() or reference.startswith((".", "~")) or reference.count("/") > 1:
-        raise MissingInputError(f"Checkpoint {reference}", "does not exist", "correct pretrained=")
+        raise MissingInputError(name, "does not exist", f"correct {argument}=")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -75,7 +80,7 @@ def local_folder(reference: str, revision: str | None) -> Path | None:
     except LocalEntryNotFoundError:
         return None
     except HFValidationError as error:
-        raise MissingInputError(f"Checkpoint {reference}", "is neither a folder nor a hub id", "correct it") from error
+        raise MissingInputError(name, "is neither a folder nor a hub id", f"correct {argument}=") from error
 
 
 def checkpoint_digests(folder: Path, tokenizer: Any = None) -> dict[str, str]:

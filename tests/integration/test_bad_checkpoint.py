@@ -70,9 +70,11 @@ def test_a_folder_without_a_part_is_refused(
     assert words[1] in problem["fix"]
 
 
-def test_a_folder_that_is_not_there_is_missing_input(refused: Refused, tmp_path: Path) -> None:
-    """A path that does not exist is code 66, not a search on the hub."""
+def test_a_folder_that_is_not_there_is_missing_input(refused: Refused, checkpoint: Path, tmp_path: Path) -> None:
+    """A path that does not exist, of a checkpoint or an adapter, is code 66, not a search on the hub."""
     refused(66, ["run", *TASK, *model_args(tmp_path / "no")], str(tmp_path / "no"), "does not exist", "pretrained=")
+    adapted = ["run", *TASK, *model_args(checkpoint, peft=tmp_path / "no")]
+    refused(66, adapted, f"Adapter {tmp_path / 'no'}", "does not exist", "peft=")
 
 
 def test_torn_weights_and_a_torn_config_are_refused(refused: Refused, checkpoint: Path, tmp_path: Path) -> None:
