@@ -44,6 +44,11 @@ class HarnessError(Exception):
         return _restored, (type(self), str(self), self.__dict__)
 
 
+def first_line(error: BaseException) -> str:
+    """The first line of a foreign exception, at most 300 characters; its type where it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
 def _restored(kind: type[HarnessError], sentence: str, facts: dict[str, Any]) -> HarnessError:
     error = kind.__new__(kind)
     error.args = (sentence,)

@@ -14,12 +14,13 @@ from typing import Any
 
 from harness.engines.fit import free_bytes
 from harness.engines.models import largest_difference, probe_logits, refuse_nan
-from harness.errors import CheckpointError
+from harness.errors import CheckpointError, first_line
 
 _TOLERANCE = 1e-3
 """Largest relative logit difference between merged and unmerged fp32 weights; facts measured 4e-7 on small models."""
 
 _LOADING = ("revision", "dtype", "trust_remote_code")
+_SOURCE = ("pretrained", "tokenizer", *_LOADING)
 
 _ROOM = 4
 """A base is kept for its next adapter where this many times its weights is free."""
@@ -71,29 +72,18 @@ def merge_adapter(arguments: Mapping[str, Any], known: Base | None = None) -> Me
     Raises:
         CheckpointError: NaN weights, a foreign or idle adapter, a merge that changes outputs.
     """
-    from peft import PeftConfig, PeftModel
+    from peft import PeftConfig
 
-    base_name, name = str(arguments["pretrained"]), str(arguments["peft"])
-    refuse_foreign(base_name, name, PeftConfig.from_pretrained(name).base_model_name_or_path)
+    name = str(arguments["peft"])
+    refuse_foreign(str(arguments["pretrained"]), name, PeftConfig.from_pretrained(name).base_model_name_or_path)
     base = _base(arguments, known)
-    plain = probe_logits(base.model, base.tokenizer)
-    try:
-        adapted = PeftModel.from_pretrained(copy.deepcopy(base.model) if base.kept else base.model, name)
-    except (RuntimeError, ValueError, KeyError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-        raise CheckpointError(
-            f"Adapter {name}", f"does not fit {base_name} ({reason})", "name the base it was trained on"
-        ) from error
-    unmerged = probe_logits(adapted, base.tokenizer)
-    if all(bool((before == after).all()) for before, after in zip(plain, unmerged, strict=True)):
-        raise CheckpointError(f"Adapter {name}", "changes nothing on the probes", "train it, or leave out peft=")
+    adapted, unmerged = _adapted(base, name)
     merged = adapted.merge_and_unload()
     difference = largest_difference(unmerged, probe_logits(merged, base.tokenizer))
     if difference > _TOLERANCE * (1 if merged.dtype.itemsize == 4 else 50):
         reason = f"gives other logits once merged (relative difference {difference:.2g})"
         raise CheckpointError(f"Adapter {name}", reason, "score the checkpoint that its trainer merged")
-    named = {"pretrained", "peft", "tokenizer", *_LOADING}
-    rest = {key: value for key, value in arguments.items() if key not in named}
+    rest = {key: value for key, value in arguments.items() if key not in {"peft", *_SOURCE}}
     return Merged(merged, base.tokenizer, difference, rest, base if base.kept else None)
 
 
@@ -111,10 +101,26 @@ def refuse_foreign(base: str, adapter: str, trained_on: str | None) -> None:
     )  # fmt: skip
 
 
+def _adapted(base: Base, name: str) -> tuple[Any, list[Any]]:
+    """The base, or a copy of one that is kept, with its adapter, and the logits of the probes."""
+    from peft import PeftModel
+
+    plain = probe_logits(base.model, base.tokenizer)
+    try:
+        adapted = PeftModel.from_pretrained(copy.deepcopy(base.model) if base.kept else base.model, name)
+    except (RuntimeError, ValueError, KeyError) as error:
+        reason = f"does not fit {base.source['pretrained']} ({first_line(error)})"
+        raise CheckpointError(f"Adapter {name}", reason, "name the base it was trained on") from error
+    logits = probe_logits(adapted, base.tokenizer)
+    if all(bool((before == after).all()) for before, after in zip(plain, logits, strict=True)):
+        raise CheckpointError(f"Adapter {name}", "changes nothing on the probes", "train it, or leave out peft=")
+    return adapted, logits
+
+
 def _base(arguments: Mapping[str, Any], known: Base | None) -> Base:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    source = {key: arguments[key] for key in ("pretrained", "tokenizer", *_LOADING) if key in arguments}
+    source = {key: arguments[key] for key in _SOURCE if key in arguments}
     if known is not None and known.source == source:
         return known
     name = str(arguments["pretrained"])

@@ -19,7 +19,7 @@ from harness.engines.index import index_of
 from harness.engines.models import ModelOptions, as_load_error, is_out_of_memory
 from harness.engines.standard_errors import without_bootstrap
 from harness.engines.templates import compiled_templates
-from harness.errors import HarnessError, UsageError
+from harness.errors import HarnessError, UsageError, first_line
 from harness.stock import stock_task_names
 
 _PROGRAM = "harness lm-eval"
@@ -100,7 +100,7 @@ def _light_index(arguments: argparse.Namespace) -> Iterator[None]:
 
 
 def _as_error(error: Exception, arguments: argparse.Namespace) -> HarnessError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    reason = first_line(error)
     if reason.startswith("Tasks not found: "):
         missing = reason.removeprefix("Tasks not found: ")
         close = difflib.get_close_matches(missing, stock_task_names(), n=3, cutoff=0.6)

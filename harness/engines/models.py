@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import CheckpointError, HarnessError, MissingInputError, UnavailableError, UsageError
+from harness.errors import CheckpointError, HarnessError, MissingInputError, UnavailableError, UsageError, first_line
 
 if TYPE_CHECKING:
     from harness.engines.adapters import Base
@@ -283,7 +283,7 @@ def as_load_error(options: ModelOptions, error: Exception) -> HarnessError:
     if isinstance(error, HarnessError):
         return error
     name = f"Checkpoint {options.arguments.get('pretrained') or options.model}"
-    reason = _first_line(error)
+    reason = first_line(error)
     if is_out_of_memory(error):
         return UnavailableError(name, "does not fit into memory", "use a smaller dtype or another device")
     if "cuda" in reason.lower() or "device" in reason.lower():
@@ -297,7 +297,3 @@ def as_load_error(options: ModelOptions, error: Exception) -> HarnessError:
     if isinstance(error, OSError):
         return MissingInputError(name, f"cannot be loaded ({reason})", "check the name and the network")
     return CheckpointError(name, f"cannot be loaded ({type(error).__name__}: {reason})", "check its files")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

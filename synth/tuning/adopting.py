@@ -7,8 +7,8 @@ import json
 import shutil
 from pathlib import Path
 
-from harness.errors import CheckpointError, MissingInputError
-from synth.tuning.faults import explained, first_line
+from harness.errors import CheckpointError, MissingInputError, first_line
+from synth.tuning.faults import explained
 from synth.tuning.loading import load_model, load_tokenizer
 
 ADAPTER = "adapter"

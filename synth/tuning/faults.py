@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from harness.errors import DataError, HarnessError, StoreError, UnavailableError
+from harness.errors import DataError, HarnessError, StoreError, UnavailableError, first_line
 
 _MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory", "not enough memory")
 _WRITING = ("no space left", "file too large", "writing file", "write failed", "disk quota", "file write")
@@ -26,11 +26,6 @@ def explained(thing: str) -> Iterator[None]:
         raise
     except Exception as error:  # torch, safetensors and accelerate each raise their own
         raise _explanation(thing, error) from error
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an exception, at most 300 characters."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def _explanation(thing: str, error: Exception) -> HarnessError:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from harness.errors import CheckpointError, DataError
-from synth.tuning.faults import first_line
+from harness.errors import CheckpointError, DataError, first_line
 
 _PROBE_TOKENS = 64
 _ROUNDED, _EQUAL = 0.05, 1e-4

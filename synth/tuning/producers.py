@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.errors import DataError, MissingInputError
+from harness.errors import DataError, MissingInputError, first_line
 from harness.nouns import Checkpoint
 from harness.queue import QUEUE
 from harness.show import stderr
@@ -20,7 +20,7 @@ from synth.recipe import Recipe, Settings, settings_of
 from synth.records import digest
 from synth.tuning.adopting import adopt, copy, file_digest, merge
 from synth.tuning.external import run as run_command
-from synth.tuning.faults import explained, first_line
+from synth.tuning.faults import explained
 from synth.tuning.recipe import (
     CommandRecipe,
     ImportRecipe,
