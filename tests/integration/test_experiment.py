@@ -328,6 +328,14 @@ def test_what_cannot_be_done_is_refused_at_once(
     assert not (tmp_path / "out").exists()
 
 
+def test_an_arm_that_is_given_twice_is_refused(tmp_path: Path, refused: Refused) -> None:
+    """Of two arms of one name neither is dropped in silence: code 65, with both lines."""
+    matrix = tmp_path / "twice.yaml"
+    matrix.write_text("matrix: m\narms:\n  a: {producer: null}\n  a: {producer: null}\nsuites: [quick]\n")
+    refused(65, ["experiment", str(matrix), "-o", str(tmp_path / "out")], "line 4, field arms.a", "is given twice")
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("name", matrix_names())
 def test_shipped_matrices_can_be_done(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Each passes a dry run offline, has a base arm and at least three seeds, and writes nothing."""
